@@ -1,0 +1,54 @@
+/* executor.h -- jobs, which other threads do for a loop, and how a thread that has no loop waits. */
+#pragma once
+
+#include "errands.h"
+
+struct asyncio__job;
+
+struct asyncio__job_kind {
+    int (*run)(struct asyncio__job *job); /* in a worker; what it returns is job->result */
+    void (*done)(struct asyncio__job
+                     *job); /* on the loop's thread; the result is -ECANCELED when a shutdown took it from the queue */
+    void (*lost)(struct asyncio__job
+                     *job); /* on the loop's thread, in place of `done`: the loop closes; `run` may not have ended */
+    void (*free)(struct asyncio__job *job); /* any thread: frees its memory */
+};
+
+struct asyncio__job {
+    struct asyncio__errand errand; /* its node is in the executor's queue, then posted to the loop */
+    const struct asyncio__job_kind *kind;
+    struct asyncio_executor *executor;
+    struct asyncio_context *context; /* to run in, shared with nobody; NULL: an empty one. Set before submit */
+    int result;
+    bool queued; /* guarded by the executor's lock */
+};
+
+/* Queues a job for a loop, on its thread; executor NULL: its default one, made at first use. Until `done` a thread
+ * counts as being at work for the loop. Returns: 0, and the job will be freed by its kind; -ASYNCIO_ECLOSED, -ENOMEM,
+ * -EAGAIN when there is no thread, -EXDEV in a forked child of the executor's process: then it is the caller's
+ * still. */
+int asyncio__job_submit(struct asyncio__job *job, const struct asyncio__job_kind *kind, struct asyncio_loop *loop,
+                        struct asyncio_executor *executor);
+
+/* Takes a job out of the queue. Loop's thread. Returns: true when it will not run and has been freed; false when it has
+ * begun, or run: `done` will be called. */
+bool asyncio__job_cancel(struct asyncio__job *job);
+
+/* True while it waits for a thread. */
+bool asyncio__job_queued(const struct asyncio__job *job);
+
+/* How many jobs an executor's threads are running, and its name, which lives as long as it. */
+size_t asyncio__executor_busy(struct asyncio_executor *executor);
+const char *asyncio__executor_name(const struct asyncio_executor *executor);
+
+/* --------------------------------------------------------------------------------------------------------- Blocking */
+
+/* A condition variable for the wait below. Returns: 0; -ENOMEM. */
+int asyncio__cond_init(pthread_cond_t *cond);
+
+/* The time, for threads that block, in so many seconds. Returns: 0; -EINVAL for NaN. */
+int asyncio__thread_deadline(double seconds, int64_t *ret_deadline_ns);
+
+/* Blocks this thread until the condition is signalled, perhaps by mistake. Returns: false when it is later than the
+ * deadline. */
+bool asyncio__cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline_ns);

@@ -1,0 +1,176 @@
+/* loop.h -- the event loop as the files of this floor and the floors above see it. It runs nodes and knows no task.
+ *
+ * Invariants:
+ *   - a node that is scheduled is on `turn` or on `ready`, and on one of them only;
+ *   - what is scheduled while a turn runs goes to `ready`: it runs in the next turn;
+ *   - only the owning thread touches anything but `posts`, `posters`, `holds` and `refs`. */
+#pragma once
+
+#include "../base/base.h"
+#include "../base/list.h"
+#include "../base/mem.h"
+#include "timers.h"
+
+#include <asyncio_lowlevel.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* What the floor above hangs into the loop. */
+struct asyncio__front {
+    void (*begin)(struct asyncio_loop *loop);       /* a run begins in this thread */
+    void (*end)(struct asyncio_loop *loop);         /* it has ended */
+    bool (*suspended)(struct asyncio_loop *loop);   /* something waits on a stack, which binds the loop to its thread */
+    int (*stuck)(struct asyncio_loop *loop);        /* nothing can happen any more; a negative result ends the run */
+    int (*closing)(struct asyncio_loop *loop);      /* a negative result refuses the close */
+    void (*closed)(struct asyncio_loop *loop);      /* frees what the front has */
+    void (*idle)(struct asyncio_loop *loop);        /* about once a second, before a poll that blocks */
+    void (*drop)(struct asyncio_loop *loop, struct asyncio_node *node); /* the loop closes; frees a node of its own */
+    void (*describe)(const struct asyncio_future *future, char *buffer, size_t size);
+};
+
+struct asyncio__watch;
+struct asyncio__post_chunk;
+
+struct asyncio_loop {
+    struct asyncio_link turn;  /* nodes of the turn that runs, in order */
+    struct asyncio_link ready; /* nodes of the next turn, in order */
+    int budget;                /* nodes that may run until the next poll; checked where a turn ends */
+    bool instrumented;         /* debug mode or hooks: every node is run from the loop's own stack */
+    bool debug, stopping, closed;
+    atomic_bool running;
+    const struct asyncio__front *front;
+    void *front_state;
+
+    const struct asyncio_backend_ops *ops;
+    struct asyncio_backend *backend;
+    const char *backend_reason;
+    struct asyncio__timers timers;
+
+    int poll_interval;     /* most nodes between two polls */
+    int interval;          /* the present number, less when nodes are slow */
+    int64_t last_poll_ns;  /* when the last poll ended */
+    int64_t last_idle_ns;
+    int64_t slow_ns;       /* debug mode reports what runs longer */
+    int run_error;         /* ends the run */
+    bool stuck_reported;
+
+    struct asyncio__pool handles;
+    struct asyncio__watch **watches; /* by fd: add_reader and add_writer */
+    size_t n_watches;
+
+    _Atomic(struct asyncio_node *) posts; /* newest first; &asyncio__posts_closed once closed */
+    atomic_int posters;                   /* threads inside asyncio_loop_post: close waits for them */
+    _Atomic(struct asyncio__post_chunk *) post_chunks;
+    atomic_int holds;    /* someone may yet wake the loop */
+    atomic_int external; /* threads at work for the loop */
+    atomic_int refs;
+
+    pthread_t thread;     /* the last that ran it */
+    unsigned fork_count;  /* of the process when it was made */
+
+    struct asyncio_link errands; /* what other threads are still to bring; executor.c */
+    struct asyncio_executor *default_executor;
+    bool executor_shut_down;    /* the default executor takes no more jobs */
+    bool stop_without_external; /* the loop stops when no thread is at work for it any more */
+    asyncio_exception_handler *exception_handler;
+    void *exception_arg;
+    bool reporting; /* the exception handler runs */
+    struct asyncio_hooks hooks;
+};
+
+/* The loop that runs in this thread. */
+extern _Thread_local struct asyncio_loop *asyncio__running_loop;
+
+/* Forks of this process before it was this process: a loop made before is its parent's. */
+extern unsigned asyncio__fork_count;
+
+static inline void asyncio__schedule(struct asyncio_loop *loop, struct asyncio_node *node)
+{
+    list_push_back(&loop->ready, &node->link);
+}
+
+/* Takes the next node of this turn or, while no poll is due, of the next turn; NULL when it is time to poll. This is the inline
+ * end of a turn: a task that yields calls it too, and switches to the next task without passing through the loop. */
+static inline struct asyncio_node *asyncio__next_node(struct asyncio_loop *loop)
+{
+    struct asyncio_link *link = loop->turn.next;
+
+    if (UNLIKELY(link == &loop->turn)) {
+        if (loop->budget <= 0 || list_empty(&loop->ready))
+            return NULL;
+        list_splice_back(&loop->turn, &loop->ready);
+        link = loop->turn.next;
+    }
+    loop->budget--;
+    list_remove(link);
+    return CONTAINER_OF(link, struct asyncio_node, link);
+}
+
+/* Puts a node back in front of its turn. */
+static inline void asyncio__unnext_node(struct asyncio_loop *loop, struct asyncio_node *node)
+{
+    loop->budget++;
+    list_push_front(&loop->turn, &node->link);
+}
+
+static inline int64_t asyncio__now(struct asyncio_loop *loop)
+{
+    return loop->ops->now(loop->backend);
+}
+
+/* Seconds to a span of nanoseconds, the one place where time is converted: rounded up, so that nothing is early; zero or less is 0, what does
+ * not fit is NS_NEVER. Returns: 0; -EINVAL for NaN. */
+int asyncio__ns_from_seconds(double seconds, int64_t *ret_ns);
+
+/* The same for a point of the loop's clock, to the nearest nanosecond, so that what asyncio_loop_time gave comes back. */
+int asyncio__ns_from_when(double when, int64_t *ret_ns);
+
+double asyncio__seconds_from_ns(int64_t ns);
+
+/* True when the calling thread may touch the loop: it runs it, or nobody does. */
+bool asyncio__loop_is_mine(const struct asyncio_loop *loop);
+
+/* True in a forked child for its parent's loop. */
+static inline bool asyncio__loop_forked(const struct asyncio_loop *loop)
+{
+    return loop->fork_count != asyncio__fork_count;
+}
+
+/* Common checks of functions that schedule. Returns: 0; -EINVAL; -ASYNCIO_ECLOSED; -EXDEV in debug mode. */
+int asyncio__loop_check(const struct asyncio_loop *loop);
+
+/* Ends the present run with an error. */
+void asyncio__loop_fail(struct asyncio_loop *loop, int error);
+
+/* A thread is at work for the loop; begun and ended on the loop's thread. */
+void asyncio__external_begin(struct asyncio_loop *loop);
+void asyncio__external_end(struct asyncio_loop *loop);
+
+/* Schedules what other threads posted, in the order of arrival. */
+void asyncio__posts_collect_slow(struct asyncio_loop *loop);
+
+static inline void asyncio__posts_collect(struct asyncio_loop *loop)
+{
+    if (UNLIKELY(atomic_load_explicit(&loop->posts, memory_order_relaxed) != NULL))
+        asyncio__posts_collect_slow(loop);
+}
+
+/* posts.c: whether posts are refused. Any thread. */
+bool asyncio__posts_refused(const struct asyncio_loop *loop);
+
+/* posts.c: no more posts from now on; drops those that are left. */
+void asyncio__posts_close(struct asyncio_loop *loop);
+void asyncio__posts_free(struct asyncio_loop *loop);
+
+/* fds.c: ends all watches. */
+void asyncio__watches_close(struct asyncio_loop *loop);
+
+/* handles.c: where a handle was scheduled; NULL when that is not known or the node is no handle. */
+const char *asyncio__handle_source(const struct asyncio_node *node);
+
+/* handles.c: frees what will not run. Returns: false when the node is no handle. */
+bool asyncio__handle_drop(struct asyncio_node *node);
+
+/* executor.c: what the loop's close does with the default executor. */
+void asyncio__executor_close(struct asyncio_loop *loop);
