@@ -1,0 +1,317 @@
+/* threads.c -- what other threads do for a loop: calls in executors, and waiting for an executor's end.
+ *
+ * A future belongs to its loop's thread, so no other thread touches one: what a job gives travels in its errand. */
+#include "threads.h"
+
+#include "../loop/executor.h"
+
+#include <stdio.h>
+
+/* Setting any variable gives a context a new map, which it shares with no other. */
+static const struct asyncio_contextvar own_map = {.name = "asyncio.own_map"};
+
+static int set_own_map(void *arg)
+{
+    (void)arg;
+    return asyncio_contextvar_set(&own_map, NULL, NULL);
+}
+
+int asyncio__private_context(struct asyncio_context **ret_context)
+{
+    struct asyncio_context *copy;
+    int r = asyncio__context_capture(&copy);
+
+    if (r == 0 && copy)
+        r = asyncio_context_run(copy, set_own_map, NULL);
+    if (r < 0)
+        asyncio_context_unref(copy);
+    else
+        *ret_context = copy;
+    return r;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- Jobs */
+
+/* A call in an executor's thread. Nobody waits any more when both pointers are NULL. */
+struct call {
+    struct asyncio__job job;
+    asyncio_coro *fn;
+    void *arg;
+    struct asyncio_future *future; /* of run_in_executor, a reference */
+    struct asyncio_waiter *waiter; /* of to_thread */
+};
+
+static struct call *call_of(struct asyncio__job *job)
+{
+    return CONTAINER_OF(job, struct call, job);
+}
+
+static int call_run(struct asyncio__job *job)
+{
+    return call_of(job)->fn(call_of(job)->arg);
+}
+
+/* The call's future, which is then not the call's any more; NULL when it has none. */
+static struct asyncio_future *take_future(struct call *call)
+{
+    struct asyncio_future *future = call->future;
+
+    call->future = NULL;
+    if (future)
+        future->owner = NULL;
+    return future;
+}
+
+static void call_done(struct asyncio__job *job)
+{
+    struct call *call = call_of(job);
+    struct asyncio_future *future = take_future(call);
+
+    if (call->waiter)
+        asyncio_unpark(call->waiter, job->result);
+    if (!future)
+        return;
+    asyncio__settle(future, job->result);
+    asyncio__unref(future);
+}
+
+/* No task waits in a loop that can be closed. */
+static void call_lost(struct asyncio__job *job)
+{
+    struct asyncio_future *future = take_future(call_of(job));
+
+    if (!future)
+        return;
+    asyncio__settle_closed(future);
+    asyncio__unref(future);
+}
+
+static void call_free(struct asyncio__job *job)
+{
+    asyncio__free(call_of(job));
+}
+
+static const struct asyncio__job_kind call_kind = {
+    .run = call_run,
+    .done = call_done,
+    .lost = call_lost,
+    .free = call_free,
+};
+
+/* One that has begun goes on alone. */
+static int cancel_call_future(struct asyncio_future *future)
+{
+    struct call *call = future->owner;
+
+    take_future(call);
+    asyncio__job_cancel(&call->job);
+    asyncio__future_complete(future, FUTURE_CANCELLED, -ECANCELED);
+    asyncio__unref(future);
+    return 1;
+}
+
+static const struct asyncio__future_kind call_future_kind = {
+    .name = "executor job",
+    .cancel = cancel_call_future,
+};
+
+static struct call *call_new(asyncio_coro *fn, void *arg)
+{
+    struct call *call = asyncio__calloc(sizeof *call);
+
+    if (call) {
+        call->fn = fn;
+        call->arg = arg;
+    }
+    return call;
+}
+
+struct asyncio_future *asyncio_loop_run_in_executor(struct asyncio_loop *loop, struct asyncio_executor *executor,
+                                                    asyncio_coro *fn, void *arg)
+{
+    struct asyncio_future *future;
+    struct call *call;
+    int r = asyncio__loop_check(loop);
+
+    if (r < 0 || !fn)
+        return asyncio__failed_future(r < 0 ? r : -EINVAL);
+    call = call_new(fn, arg);
+    if (!call)
+        return asyncio__failed_future(-ENOMEM);
+    future = asyncio__future_new(loop, &call_future_kind, call);
+    r = future->scheduler ? 0 : future->result;
+    if (r == 0) {
+        call->future = asyncio__ref(future);
+        r = asyncio__job_submit(&call->job, &call_kind, loop, executor);
+    }
+    if (r == 0)
+        return future;
+    if (take_future(call))
+        asyncio__unref(future);
+    asyncio__unref(future);
+    asyncio__free(call);
+    return asyncio__failed_future(r);
+}
+
+static enum asyncio_cancel_answer cancel_call_wait(struct asyncio_waiter *waiter)
+{
+    struct call *call = waiter->object;
+
+    call->waiter = NULL;
+    asyncio__job_cancel(&call->job);
+    return ASYNCIO_CANCELLED;
+}
+
+static void describe_call(const struct asyncio_waiter *waiter, char *buffer, size_t size)
+{
+    const struct call *call = waiter->object;
+
+    snprintf(buffer, size, "job of executor '%s', %s", asyncio__executor_name(call->job.executor),
+             asyncio__job_queued(&call->job) ? "which is queued" : "which a thread does");
+}
+
+static const struct asyncio_wait_kind call_wait_kind = {
+    .name = "executor job",
+    .late = ASYNCIO_LATE_KEEP,
+    .cancel = cancel_call_wait,
+    .describe = describe_call,
+};
+
+int asyncio_to_thread(asyncio_coro *fn, void *arg)
+{
+    struct asyncio_waiter waiter;
+    struct call *call;
+    int r;
+
+    if (!fn)
+        return -EINVAL;
+    r = asyncio_waiter_init(&waiter, &call_wait_kind, NULL);
+    if (r < 0)
+        return r;
+    call = call_new(fn, arg);
+    if (!call)
+        return -ENOMEM;
+    waiter.object = call;
+    call->waiter = &waiter;
+    r = asyncio__private_context(&call->job.context);
+    if (r == 0)
+        r = asyncio__job_submit(&call->job, &call_kind, asyncio__running_loop, NULL);
+    if (r < 0) {
+        asyncio_context_unref(call->job.context);
+        asyncio__free(call);
+        return r;
+    }
+    return (int)asyncio_park(&waiter);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- Joining
+ *
+ * Waiting for threads blocks a thread: one of a pool made for that alone. */
+
+struct join {
+    struct asyncio__job job;
+    struct asyncio_executor *executor; /* a reference */
+    double seconds;
+    struct asyncio_waiter *waiter; /* NULL when nobody waits any more */
+};
+
+static struct join *join_of(struct asyncio__job *job)
+{
+    return CONTAINER_OF(job, struct join, job);
+}
+
+static int join_run(struct asyncio__job *job)
+{
+    return asyncio_executor_shutdown(join_of(job)->executor, false, join_of(job)->seconds);
+}
+
+static void join_done(struct asyncio__job *job)
+{
+    if (join_of(job)->waiter)
+        asyncio_unpark(join_of(job)->waiter, job->result);
+}
+
+static void join_lost(struct asyncio__job *job)
+{
+    (void)job;
+}
+
+static void join_free(struct asyncio__job *job)
+{
+    asyncio_executor_unref(join_of(job)->executor);
+    asyncio__free(join_of(job));
+}
+
+static const struct asyncio__job_kind join_kind = {
+    .run = join_run,
+    .done = join_done,
+    .lost = join_lost,
+    .free = join_free,
+};
+
+/* The threads are joined all the same, only nobody is told. */
+static enum asyncio_cancel_answer cancel_join(struct asyncio_waiter *waiter)
+{
+    struct join *join = waiter->object;
+
+    join->waiter = NULL;
+    return ASYNCIO_CANCELLED;
+}
+
+static const struct asyncio_wait_kind join_wait_kind = {
+    .name = "end of the default executor's threads",
+    .late = ASYNCIO_LATE_KEEP,
+    .cancel = cancel_join,
+};
+
+static int submit_join(struct join *join, struct asyncio_loop *loop)
+{
+    struct asyncio_executor *helper;
+    int r = asyncio_thread_pool_executor(&helper, .max_workers = 1, .name = "asyncio_join");
+
+    if (r < 0)
+        return r;
+    r = asyncio__job_submit(&join->job, &join_kind, loop, helper);
+    asyncio_executor_unref(helper);
+    return r;
+}
+
+int asyncio_loop_shutdown_default_executor(struct asyncio_loop *loop, double seconds)
+{
+    struct asyncio_executor *executor;
+    struct asyncio_waiter waiter;
+    struct join *join;
+    int r;
+
+    if (!loop || seconds != seconds)
+        return -EINVAL;
+    r = asyncio_waiter_init(&waiter, &join_wait_kind, NULL);
+    if (r == 0 && loop != asyncio__running_loop)
+        r = -ASYNCIO_EFOREIGNLOOP;
+    if (r < 0)
+        return r;
+    loop->executor_shut_down = true;
+    if (!loop->default_executor)
+        return 0;
+    join = asyncio__calloc(sizeof *join);
+    if (!join)
+        return -ENOMEM;
+    executor = join->executor = asyncio_executor_ref(loop->default_executor);
+    join->seconds = seconds;
+    join->waiter = &waiter;
+    waiter.object = join;
+    r = submit_join(join, loop);
+    if (r < 0) {
+        join_free(&join->job);
+        return r;
+    }
+    asyncio_executor_ref(executor);
+    r = (int)asyncio_park(&waiter);
+    if (r == -ETIMEDOUT)
+        asyncio__log(ASYNCIO_LOG_WARNING,
+                     "%zu jobs of the default executor still run after %g seconds: their threads are "
+                     "left to themselves",
+                     asyncio__executor_busy(executor), seconds);
+    asyncio_executor_unref(executor);
+    return r;
+}
