@@ -1,0 +1,100 @@
+# The one door. Meson does the work; each target first installs the Debian packages it lacks (tools/setup).
+# Text after two hashes is what `make help` prints.
+
+# Overridable: make run PROGRAM=path.c ARGS="..."; make test TEST="locks queues"; make bench QUICK=1; make sim SEED=7.
+PROGRAM ?=
+ARGS ?=
+TEST ?=
+SEED ?= 1
+QUICK ?=
+DESTDIR ?=
+PREFIX ?= /usr/local
+LIBDIR ?= lib
+
+PYTHON := /usr/bin/python3
+SHELL := /bin/sh
+# The scripts import one another; their caches do not belong into the tree.
+export PYTHONDONTWRITEBYTECODE := 1
+PROGRAM_CFLAGS := -g -O2 -Wall -Wextra -fstack-clash-protection -fno-omit-frame-pointer
+RUN_EXAMPLES := as_completed lock event
+
+.DEFAULT_GOAL := all
+.PHONY: all run test check asan tsan valgrind aarch64 sim bench fmt tidy install clean help
+
+all: ## build the library, the tests and the examples in build/dev
+	@tools/setup build
+	@$(PYTHON) tools/build.py dev
+
+ifeq ($(PROGRAM),)
+run: ## run the examples; PROGRAM=path.c ARGS="..." compiles and runs a program of one file
+	@tools/setup build
+	@$(PYTHON) tools/build.py dev
+	@for name in $(RUN_EXAMPLES); do \
+	    [ -x build/dev/examples/$$name ] || continue; \
+	    echo "== examples/$$name.c"; build/dev/examples/$$name || exit; echo; \
+	done
+	@if [ -x build/dev/examples/pipeline ]; then \
+	    echo "== examples/pipeline.c src"; build/dev/examples/pipeline src; \
+	fi
+else
+run:
+	@tools/setup build
+	@$(PYTHON) tools/build.py dev src/libasyncio.a
+	@mkdir -p build/run
+	@$${CC:-gcc} $(PROGRAM_CFLAGS) -Iinclude -o build/run/$(basename $(notdir $(PROGRAM))) $(PROGRAM) \
+	    build/dev/src/libasyncio.a -pthread -lm
+	@build/run/$(basename $(notdir $(PROGRAM))) $(ARGS)
+endif
+
+test: ## run the tests; TEST="locks queues" picks some
+	@tools/setup build
+	@$(PYTHON) tools/test.py $(TEST)
+
+check: ## all that CI runs: compilers, sanitizers, Valgrind, tidy, headers, install, aarch64
+	@tools/setup check
+	@$(PYTHON) tools/check.py $(TEST)
+
+asan: ## run the tests under AddressSanitizer and UBSan
+	@tools/setup build
+	@$(PYTHON) tools/test.py --variant asan $(TEST)
+
+tsan: ## run the threaded tests under ThreadSanitizer
+	@tools/setup build clang
+	@$(PYTHON) tools/test.py --variant tsan --suite threaded $(TEST)
+
+valgrind: ## run the chosen part of the tests under Valgrind
+	@tools/setup build valgrind
+	@$(PYTHON) tools/test.py --variant valgrind --suite valgrind $(TEST)
+
+aarch64: ## run the simulator's tests for 64-bit ARM under qemu
+	@tools/setup build aarch64
+	@$(PYTHON) tools/test.py --variant aarch64 --suite sim $(TEST)
+
+sim: ## run the simulator's tests with SEED=n
+	@tools/setup build
+	@$(PYTHON) tools/test.py --suite sim --seed $(SEED) $(TEST)
+
+bench: ## measure; QUICK=1 for a first impression
+	@tools/setup build
+	@$(PYTHON) tools/build.py bench
+	@$(PYTHON) bench/run.py $(if $(QUICK),--quick)
+
+tidy: ## check the house rules
+	@tools/setup build
+	@$(PYTHON) tools/tidy.py
+
+fmt: ## lay out the sources; FILES="..." picks some
+	@tools/setup build fmt
+	@$(PYTHON) tools/fmt.py $(FILES)
+
+install: ## install to DESTDIR= and PREFIX=
+	@tools/setup build
+	@$(PYTHON) tools/build.py --option=-Dprefix=$(PREFIX) --option=-Dlibdir=$(LIBDIR) release
+	@DESTDIR=$(if $(DESTDIR),$(abspath $(DESTDIR))) meson install --quiet --no-rebuild -C build/release
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
+
+clean: ## remove build/
+	@rm -rf build
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
