@@ -1,0 +1,173 @@
+"""A virtual clock for asyncio programs: nobody sleeps, and every run prints the same transcript.
+
+Owns the loop that the golden transcripts are made on. Invariants:
+- Time starts at 0 and is a whole number of nanoseconds, so that printed times are exact; it is good for a month.
+- Time moves only inside the selector's select(), and only to the deadline of the earliest timer.
+- Timers with equal deadlines run in the order in which they were made (CPython leaves that order open).
+- When nothing is ready, no timer is armed and no descriptor is readable, the program can never go on: an error.
+
+It needs Python 3.11 (asyncio.Runner). A program that relies on a newer asyncio says so: "# requires: 3.13".
+"""
+
+import asyncio
+import heapq
+import itertools
+import selectors
+import sys
+
+NS = 1_000_000_000
+
+
+class VirtualSelector(selectors.DefaultSelector):
+    """A real selector that never blocks: instead of waiting, it moves the clock."""
+
+    def __init__(self):
+        super().__init__()
+        self.now_ns = 0
+        self.next_deadline = None  # set by the loop: the deadline of its earliest timer, in nanoseconds
+
+    def select(self, timeout=None):
+        events = super().select(0)
+        if events or timeout == 0:
+            return events
+        if timeout is None:
+            raise RuntimeError("virtual clock: every task waits, and nothing can wake one")
+        deadline_ns = self.next_deadline()
+        if deadline_ns > self.now_ns:
+            self.now_ns = deadline_ns
+        return []
+
+
+class VirtualTimer(asyncio.TimerHandle):
+    """A timer whose place in the heap is (deadline, order of making)."""
+
+    __slots__ = ("deadline_ns", "sequence")
+
+    def __init__(self, deadline_ns, sequence, callback, args, loop, context):
+        super().__init__(deadline_ns / NS, callback, args, loop, context)
+        self.deadline_ns = deadline_ns
+        self.sequence = sequence
+
+    def __lt__(self, other):
+        return (self.deadline_ns, self.sequence) < (other.deadline_ns, other.sequence)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """asyncio's own selector loop on a virtual clock. Only timers and the clock are ours."""
+
+    def __init__(self):
+        self._virtual = VirtualSelector()
+        self._virtual.next_deadline = lambda: self._scheduled[0].deadline_ns
+        self._sequence = itertools.count()
+        super().__init__(self._virtual)
+        # The base class runs timers with when < time() + resolution: half a nanosecond makes that "when <= now".
+        self._clock_resolution = 0.5 / NS
+
+    def time(self):
+        return self._virtual.now_ns / NS
+
+    def call_later(self, delay, callback, *args, context=None):
+        return self._arm(self._virtual.now_ns + round(delay * NS), callback, args, context)
+
+    def call_at(self, when, callback, *args, context=None):
+        return self._arm(round(when * NS), callback, args, context)
+
+    def _arm(self, deadline_ns, callback, args, context):
+        self._check_closed()
+        timer = VirtualTimer(deadline_ns, next(self._sequence), callback, args, self, context)
+        heapq.heappush(self._scheduled, timer)
+        timer._scheduled = True
+        return timer
+
+
+class Failure(Exception):
+    """An error of the program's own, with the number that its counterpart in C returns as a negative errno value."""
+
+    def __init__(self, code):
+        super().__init__(code)
+        self.code = code
+
+
+# Where an error has a name, the programs print that. Queue.shutdown() is younger than the oldest Python here.
+NAMED_ERRORS = [
+    (asyncio.CancelledError, "ECANCELED"),
+    (TimeoutError, "ETIMEDOUT"),
+    (asyncio.InvalidStateError, "InvalidState"),
+    (asyncio.QueueEmpty, "QueueEmpty"),
+    (asyncio.QueueFull, "QueueFull"),
+    (getattr(asyncio, "QueueShutDown", ()), "QueueShutDown"),
+    (asyncio.BrokenBarrierError, "BrokenBarrier"),
+]
+
+
+def name_of(error):
+    """The printed form of an exception."""
+    if isinstance(error, Failure):
+        return f"error {error.code}"
+    for kind, name in NAMED_ERRORS:
+        if isinstance(error, kind):
+            return name
+    raise error
+
+
+def names_of(group):
+    """The printed form of all the errors of an exception group, in order, nested groups flattened."""
+    names = []
+    for error in group.exceptions:
+        names.append(names_of(error) if isinstance(error, BaseExceptionGroup) else name_of(error))
+    return ", ".join(names)
+
+
+async def outcome(awaitable):
+    """Await, and give the printed form of what comes: the result or the error."""
+    try:
+        return f"{await awaitable}"
+    except BaseException as error:
+        return name_of(error)
+
+
+def outcome_of(future):
+    """The printed form of what a future holds now."""
+    try:
+        return f"{future.result()}"
+    except BaseException as error:
+        return name_of(error)
+
+
+def refused(function, *args):
+    """Call a function that must not be called like this, and tell whether it was refused."""
+    try:
+        function(*args)
+    except (RuntimeError, ValueError, asyncio.InvalidStateError):
+        return "refused"
+    return "allowed"
+
+
+def say(text):
+    """Print a line of the transcript, with the time of the running loop."""
+    try:
+        prefix = f"[{asyncio.get_running_loop().time():.3f}]"
+    except RuntimeError:
+        prefix = "[-.---]"
+    sys.stdout.write(f"{prefix} {text}\n")
+
+
+def new_runner():
+    """An asyncio.Runner on a virtual clock."""
+    return asyncio.Runner(loop_factory=VirtualLoop)
+
+
+def run(main):
+    """asyncio.run() on a virtual clock."""
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError("run() cannot be called from a running event loop")
+    with new_runner() as runner:
+        return runner.run(main)
+
+
+def run_outcome(main):
+    """run(), and the printed form of what it gives."""
+    try:
+        return f"{run(main)}"
+    except BaseException as error:
+        return name_of(error)
