@@ -1,0 +1,5 @@
+#include "crew.h"
+
+TEST(to_be_written, "")
+{
+}
