@@ -507,6 +507,8 @@ struct asyncio_taskgroup {
     int state;
     int cancelling; /* cancels that the parent had on entry */
     bool aborting, parent_cancel_requested, cancel_called;
+    bool pending;      /* a cancel by others was on its way to the parent when the group asked for its own */
+    uint32_t requests; /* cancels of the parent that had been asked for by then */
     struct asyncio_future *parent;
     struct asyncio_link children;
     size_t n_children;

@@ -170,6 +170,7 @@ struct asyncio_backend;
 struct asyncio_backend_ops {
     size_t size; /* of this structure */
     const char *name;
+    bool simulated; /* its clock jumps: every turn polls, and nothing wakes it but what the program does */
 
     /* `options` is what follows the colon of "name:options", or NULL. Returns: 0 or a negative error. */
     int (*open)(struct asyncio_backend **ret_backend, const char *options, int64_t start_ns);

@@ -530,6 +530,7 @@ static size_t sim_pending(const struct asyncio_backend *sim)
 const struct asyncio_backend_ops asyncio__sim = {
     .size = sizeof(struct asyncio_backend_ops),
     .name = "sim",
+    .simulated = true,
     .open = sim_open,
     .close = sim_close,
     .now = sim_now,

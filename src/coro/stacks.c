@@ -480,6 +480,11 @@ static void lower_watermark(struct asyncio__stacks *pool)
     *link = NULL;
 }
 
+bool asyncio__stacks_can_shrink(const struct asyncio__stacks *pool)
+{
+    return pool->cut - pool->in_use - pool->cold_count > WARM_MIN;
+}
+
 /* Makes a batch of stale stacks cold. Where a whole slab is cold then, its pages go with it in one system call. */
 static void cool(struct asyncio__stacks *pool)
 {

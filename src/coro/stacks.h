@@ -50,6 +50,9 @@ void asyncio__stacks_fini(struct asyncio__stacks *pool);
  * is idle again, which then goes on and does not halve. Not to be called on a stack that has been put. */
 bool asyncio__stacks_trim(struct asyncio__stacks *pool);
 
+/* Whether further trims, with time between them, would give more back. */
+bool asyncio__stacks_can_shrink(const struct asyncio__stacks *pool);
+
 /* "madvise", "mprotect" or "none": the weakest guard among this pool's stacks so far, or what the next will get. */
 const char *asyncio__stacks_guard(const struct asyncio__stacks *pool);
 

@@ -117,7 +117,7 @@ int asyncio_new_event_loop_kw(struct asyncio_loop **ret_loop, const struct async
         return r;
     (*ret_loop)->backend_reason = reason;
     /* Transcripts of the simulator are CPython's to the turn. */
-    if (strcmp(ops->name, "sim") == 0)
+    if (ops->simulated)
         asyncio_loop_set_poll_interval(*ret_loop, 1);
     return 0;
 }
@@ -267,15 +267,26 @@ static bool is_stuck(struct asyncio_loop *loop)
            atomic_load(&loop->external) == 0 && !atomic_load(&loop->posts) && loop->front;
 }
 
-/* Gives what can be given back, and looks for a dead lock, before a poll that blocks. */
+/* Lets the front give back what it does not need. Returns: when it wants to go on with that, however idle the loop is; memory that is
+ * only held on to does not make the simulator's time pass. */
+static int64_t give_back(struct asyncio_loop *loop)
+{
+    if (!loop->front)
+        return NS_NEVER;
+    if (loop->last_poll_ns >= loop->idle_due_ns) {
+        int64_t pause_ns = loop->front->idle(loop);
+
+        loop->more_to_give_back = pause_ns != NS_NEVER;
+        loop->idle_due_ns = loop->last_poll_ns + min_i64(pause_ns, NS_PER_SEC);
+    }
+    return loop->more_to_give_back && !loop->ops->simulated ? loop->idle_due_ns : NS_NEVER;
+}
+
+/* Looks for a dead lock before a poll that blocks. */
 static int before_block(struct asyncio_loop *loop, int64_t deadline_ns)
 {
     int r = 0;
 
-    if (loop->front && loop->last_poll_ns - loop->last_idle_ns > NS_PER_SEC) {
-        loop->last_idle_ns = loop->last_poll_ns;
-        loop->front->idle(loop);
-    }
     if (deadline_ns == NS_NEVER && is_stuck(loop))
         r = loop->front->stuck(loop);
     /* A run that ends here does not block, and the hooks come in pairs. */
@@ -297,6 +308,7 @@ static int poll_once(struct asyncio_loop *loop, int64_t deadline_ns)
         r = before_block(loop, until_ns);
         if (r < 0)
             return r;
+        until_ns = min_i64(until_ns, give_back(loop));
         if (until_ns != NS_NEVER)
             until_ns = min_i64(until_ns, ns_add(asyncio__now(loop), LONGEST_POLL_NS));
     }

@@ -186,6 +186,28 @@ void asyncio__handle_run_threadsafe(struct asyncio_node *node)
     drop_ref(handle);
 }
 
+/* Setting any variable gives a context a new map, which it shares with no other: maps are counted without locks. */
+static const struct asyncio_contextvar own_map = {.name = "asyncio.own_map"};
+
+static int set_own_map(void *arg)
+{
+    (void)arg;
+    return asyncio_contextvar_set(&own_map, NULL, NULL);
+}
+
+/* As asyncio__context_choose, for a callback that runs in another thread. */
+static int choose_context_for_loop(struct asyncio_context *asked, struct asyncio_context **ret_context)
+{
+    int r = asyncio__context_choose(asked, ret_context);
+
+    if (r < 0 || asked || !*ret_context)
+        return r;
+    r = asyncio_context_run(*ret_context, set_own_map, NULL);
+    if (r < 0)
+        asyncio_context_unref(*ret_context);
+    return r;
+}
+
 int asyncio_loop_call_soon_threadsafe_kw(struct asyncio_loop *loop, asyncio_callback *callback, void *arg,
                                          const struct asyncio_callback_kw *kw)
 {
@@ -198,7 +220,7 @@ int asyncio_loop_call_soon_threadsafe_kw(struct asyncio_loop *loop, asyncio_call
     handle = asyncio__post_handle_new(loop);
     if (!handle)
         return -ENOMEM;
-    if (asyncio__context_choose(kw ? kw->context : NULL, &handle->context) < 0) {
+    if (choose_context_for_loop(kw ? kw->context : NULL, &handle->context) < 0) {
         asyncio__post_handle_free(handle);
         return -ENOMEM;
     }

@@ -24,7 +24,7 @@ struct asyncio__front {
     int (*stuck)(struct asyncio_loop *loop);        /* nothing can happen any more; a negative result ends the run */
     int (*closing)(struct asyncio_loop *loop);      /* a negative result refuses the close */
     void (*closed)(struct asyncio_loop *loop);      /* frees what the front has */
-    void (*idle)(struct asyncio_loop *loop);        /* about once a second, before a poll that blocks */
+    int64_t (*idle)(struct asyncio_loop *loop);     /* gives memory back; returns in how many ns it wants to go on, or NS_NEVER */
     void (*drop)(struct asyncio_loop *loop, struct asyncio_node *node); /* the loop closes; frees a node of its own */
     void (*describe)(const struct asyncio_future *future, char *buffer, size_t size);
 };
@@ -50,7 +50,8 @@ struct asyncio_loop {
     int poll_interval;     /* most nodes between two polls */
     int interval;          /* the present number, less when nodes are slow */
     int64_t last_poll_ns;  /* when the last poll ended */
-    int64_t last_idle_ns;
+    int64_t idle_due_ns;   /* when the front may next give back what it does not need */
+    bool more_to_give_back;
     int64_t slow_ns;       /* debug mode reports what runs longer */
     int run_error;         /* ends the run */
     bool stuck_reported;

@@ -23,9 +23,9 @@ struct asyncio__timers {
     size_t armed;                     /* in heap and wheel; without those that never fire */
     uint64_t sequence;
     uint64_t base_tick; /* the horizon in ticks: what is due earlier is in the heap */
-    struct asyncio_link never;            /* armed, for whoever looks for all */
     uint64_t occupied[TIMER_LEVELS];
     struct asyncio_link wheel[TIMER_LEVELS][TIMER_SLOTS];
+    struct asyncio_link never; /* those that never fire, so that a loop that closes finds them */
 };
 
 void asyncio__timers_init(struct asyncio__timers *timers, int64_t now_ns);

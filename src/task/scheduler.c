@@ -87,11 +87,13 @@ static void closed(struct asyncio_loop *loop)
         asyncio__scheduler_release(scheduler);
 }
 
-static void idle(struct asyncio_loop *loop)
+static int64_t idle(struct asyncio_loop *loop)
 {
     struct asyncio__scheduler *scheduler = loop->front_state;
 
-    asyncio__stacks_trim(&scheduler->stacks);
+    if (asyncio__stacks_trim(&scheduler->stacks))
+        return 0;
+    return asyncio__stacks_can_shrink(&scheduler->stacks) ? NS_PER_SEC : NS_NEVER;
 }
 
 static void drop(struct asyncio_loop *loop, struct asyncio_node *node)
@@ -132,11 +134,12 @@ static void name_owner(struct asyncio__stack *stack, char *buffer, size_t size)
     const struct asyncio__task *task = stack->owner;
     const char *limit = buffer + size;
     char digits[24], *digit = &digits[sizeof digits - 1];
-    char *at = append(buffer, limit, "task '");
+    char *at;
     uint64_t number;
 
     if (!task)
         return;
+    at = append(buffer, limit, "task '");
     if (task->name) {
         at = append(at, limit, task->name);
     } else {

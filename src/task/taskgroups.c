@@ -51,6 +51,8 @@ static void abort_group(struct asyncio_taskgroup *group)
     if (group->parent_cancel_requested || group->state == FINISHED)
         return;
     group->parent_cancel_requested = true;
+    group->pending = asyncio__task_of(group->parent)->must_cancel;
+    group->requests = asyncio__task_of(group->parent)->requests;
     asyncio_future_cancel(group->parent);
 }
 
@@ -167,6 +169,14 @@ static bool wait_for_children(struct asyncio_taskgroup *group)
     return cancelled;
 }
 
+/* Takes the group's own cancel back. One that the body ended without meeting must not meet what follows, unless it is others' too. */
+static void take_back(const struct asyncio_taskgroup *group, struct asyncio__task *task)
+{
+    asyncio_task_uncancel(&task->future);
+    if (!group->pending && task->requests == group->requests + 1)
+        task->must_cancel = false;
+}
+
 static void forget_errors_unless_kept(struct asyncio_taskgroup *group)
 {
     if (!group->keep_errors)
@@ -178,8 +188,10 @@ int asyncio_taskgroup_exit(struct asyncio_taskgroup *group, int r)
     struct asyncio__task *task = asyncio__current();
     bool cancelled, foreign;
 
-    if (!group || !task)
+    if (!group)
         return -EINVAL;
+    if (!task)
+        return -ASYNCIO_ENOTASK;
     if (group->state != ENTERED || group->parent != &task->future)
         return r < 0 ? r : -ASYNCIO_EINVALIDSTATE;
     group->state = EXITING;
@@ -188,7 +200,7 @@ int asyncio_taskgroup_exit(struct asyncio_taskgroup *group, int r)
     cancelled = wait_for_children(group) || r == -ECANCELED;
     group->state = FINISHED;
     if (group->parent_cancel_requested)
-        asyncio_task_uncancel(&task->future);
+        take_back(group, task);
     foreign = task->cancelling > group->cancelling;
     if (r < 0 && r != -ECANCELED)
         add_error(group, NULL, r);
