@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define CREW_MAX 256
 
@@ -79,6 +81,25 @@ static inline int play(asyncio_coro *fn)
 
     dismiss_crew();
     return r;
+}
+
+/* True when the list of tasks has this text in it. */
+static inline bool dump_says(const char *text)
+{
+    char *dump = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&dump, &size);
+    bool found = false;
+
+    if (file && asyncio_print_tasks(file) >= 0 && fflush(file) == 0) {
+        found = strstr(dump, text) != NULL;
+        if (!found)
+            fprintf(stderr, "no \"%s\" in:\n%s", text, dump);
+    }
+    if (file)
+        fclose(file);
+    free(dump);
+    return found;
 }
 
 /* A number as a task's argument. */

@@ -870,6 +870,31 @@ TEST_NO_SWEEP(barrier_random_cancels, "B-02 B-05 #15: cancels, resets and aborts
         EXPECT_INT(play(barrier_stress), 0);
 }
 
+static int describe_barrier(void *arg)
+{
+    (void)arg;
+    EXPECT_INT(asyncio_barrier_init(&barrier, 2), 0);
+    barrier.name = "start";
+    spawn(pass, number(1), "A");
+    turns(1);
+    EXPECT(dump_says("barrier 'start' where 1 of 2 have arrived"));
+    spawn(pass, number(1), "B");
+    spawn(pass, number(1), "C");
+    turns(1);
+    EXPECT(dump_says("barrier 'start' that 1 have yet to leave"));
+    turns(1);
+    asyncio_barrier_abort(&barrier);
+    return everybody();
+}
+
+TEST(barrier_in_dumps, "B-01 B-02: a dump says which barrier a task waits at, and for how many")
+{
+    EXPECT_INT(play(describe_barrier), true);
+    EXPECT_TRACE("[0.000] B: 1\n"
+                 "[0.000] A: 0\n"
+                 "[0.000] C: -ASYNCIO_EBROKENBARRIER\n");
+}
+
 #ifndef NDEBUG
 static int fini_barrier_early(void *arg)
 {

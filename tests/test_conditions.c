@@ -630,6 +630,23 @@ TEST_NO_SWEEP(condition_random_cancels, "CV-02 #6 #7 #13: cancels at random mome
     asyncio_condition_fini(&condition);
 }
 
+static int describe_condition(void *arg)
+{
+    (void)arg;
+    condition.name = "not empty";
+    spawn(wait_condition, number(0), "A");
+    turns(1);
+    EXPECT(dump_says("condition 'not empty'"));
+    EXPECT_INT(notify(1), 0);
+    return everybody();
+}
+
+TEST(condition_in_dumps, "CV-01: a dump says which condition a task waits for")
+{
+    EXPECT_INT(play(describe_condition), true);
+    EXPECT_TRACE("[0.000] A: 0\n");
+}
+
 #ifndef NDEBUG
 static int fini_condition_early(void *arg)
 {

@@ -150,16 +150,46 @@ static void body_dies_on_fault(void)
     asyncio__free(memory);
 }
 
-/* Runs a body in a child of this test, which must end so and say that. */
-static void expect_verdict(struct test__case test, int64_t allocation, enum verdict verdict, const char *text)
+static int make_pipe(void *arg)
 {
-    struct fault fault = {allocation, NO_FAULT};
-    struct outcome outcome = run_in_child(&test, allocation == NO_FAULT ? NULL : &fault);
+    struct asyncio_op op = {.opcode = ASYNCIO_OP_PIPE};
+    int64_t r = asyncio_op_await(&op);
+
+    (void)arg;
+    trace("pipe: %d", (int)r);
+    for (int i = 0; r == 0 && i < 2; i++) {
+        struct asyncio_op end = {.opcode = ASYNCIO_OP_CLOSE, .fd = op.make.fds[i]};
+
+        ASYNCIO_IGNORE(asyncio_op_await(&end));
+    }
+    return (int)r;
+}
+
+static void body_operation(void)
+{
+    int r = run(make_pipe, NULL);
+
+    EXPECT_INT(r, 0);
+    if (r == -EIO)
+        raise(SIGKILL);
+}
+
+/* Runs a body in a child of this test, which must end so and say that. */
+static void expect_swept(struct test__case test, const struct fault *fault, enum verdict verdict, const char *text)
+{
+    struct outcome outcome = run_in_child(&test, fault);
     bool as_expected = outcome.verdict == verdict && strstr(outcome.output, text);
 
     if (!as_expected)
         FAIL("%s: verdict %d, expected %d with '%s' in: %s", test.name, (int)outcome.verdict, (int)verdict, text,
              outcome.output);
+}
+
+static void expect_verdict(struct test__case test, int64_t allocation, enum verdict verdict, const char *text)
+{
+    struct fault fault = {allocation, NO_FAULT};
+
+    expect_swept(test, allocation == NO_FAULT ? NULL : &fault, verdict, text);
 }
 
 #define CASE(body_, ...) \
@@ -207,6 +237,19 @@ TEST_NO_SWEEP(swept_runs_are_judged, "expectations do not count, crashes and lea
     expect_verdict(CASE(body_dies_on_fault), 0, FAILED, "died by signal 9");
     expect_verdict(CASE(body_dies_after_expectation), 0, CUT_SHORT, "");
     expect_verdict(CASE(body_log), 5, PASSED, "");
+}
+
+TEST_SIM(operations_fail_in_turn, "the first makes the pipe, a fourth there is not")
+{
+    struct fault fault = {NO_FAULT, 0};
+
+    expect_swept(CASE(body_operation), &fault, CUT_SHORT, "-5 (-EIO), expected 0");
+    fault.operation = 1;
+    expect_swept(CASE(body_operation), &fault, PASSED, "");
+    EXPECT(shared->fault_met);
+    fault.operation = 3;
+    expect_swept(CASE(body_operation), &fault, PASSED, "");
+    EXPECT(!shared->fault_met);
 }
 
 TEST(log_is_taken_by_message, "EXPECT_LOG takes one, captured_log the rest")

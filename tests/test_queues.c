@@ -4,9 +4,6 @@
  * are numbers. */
 #include "crew.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 static struct asyncio_queue queue;
 
 /* Gets one item. */
@@ -1133,6 +1130,35 @@ TEST(queue_shutdown_immediate_with_woken_getter, "Q-05 Q-03: an item that is dro
     EXPECT_INT(play(shutdown_immediate_woken), 0);
     EXPECT_TRACE("[0.000] A: -ASYNCIO_EQUEUESHUTDOWN\n"
                  "[0.000] B: -ECANCELED\n");
+    asyncio_queue_fini(&queue);
+}
+
+static int describe_waits(void *arg)
+{
+    struct asyncio_future *getter, *putter, *joiner;
+
+    (void)arg;
+    asyncio_queue_init(&queue, 1);
+    queue.name = "jobs";
+    getter = spawn(get_one, NULL, "getter");
+    turns(1);
+    EXPECT(dump_says("item of queue 'jobs'"));
+    cancel(getter);
+    EXPECT_INT(put_now(1), 0);
+    putter = spawn(put_one, number(2), "putter");
+    joiner = spawn(join_queue, NULL, "joiner");
+    turns(1);
+    EXPECT(dump_says("room in queue 'jobs' of 1"));
+    EXPECT(dump_says("1 unfinished items of queue 'jobs'"));
+    cancel(putter);
+    cancel(joiner);
+    return everybody();
+}
+
+TEST(queue_in_dumps, "Q-02 Q-04: a dump says what a task wants of which queue")
+{
+    EXPECT_INT(play(describe_waits), true);
+    trace_clear();
     asyncio_queue_fini(&queue);
 }
 

@@ -3,7 +3,6 @@
  * Every test of a losing branch looks at what is left behind: items in their order, other waiters, memory, fds. */
 #include "crew.h"
 
-#include <string.h>
 #include <unistd.h>
 
 static struct asyncio_queue queue, other;
@@ -571,6 +570,46 @@ TEST(park_select_complete, "Q-03: cancelled after it was woken: nothing was take
     EXPECT_INT(play(cancel_woken), 0);
     EXPECT_TRACE("[0.000] A: branch -ECANCELED, 0\n"
                  "[0.000] B: 0, 2\n");
+    fini_queues();
+}
+
+static int describe_select(void *arg)
+{
+    struct asyncio_future *future = new_future(), *a;
+
+    (void)arg;
+    asyncio_queue_init(&other, 1);
+    EXPECT_INT(asyncio_queue_put_nowait(&other, number(1)), 0);
+    event.name = "stop";
+    queue.name = "jobs";
+    a = spawn(wait_for_everything, future, "A");
+    turns(1);
+    EXPECT(dump_says("the first of: item of queue 'jobs', room in queue, event 'stop', <Future pending"));
+    cancel(a);
+    everybody();
+    asyncio_future_unref(future);
+    return 0;
+}
+
+TEST(select_in_dumps, "a dump says what a select waits for")
+{
+    EXPECT_INT(play(describe_select), 0);
+    EXPECT_TRACE("[0.000] A: -ECANCELED\n");
+    fini_queues();
+}
+
+static int for_ever(void *arg)
+{
+    struct asyncio_case cases[] = {ASYNCIO_ON_EVENT(&event), ASYNCIO_ON_TIME(ASYNCIO_FOREVER)};
+
+    (void)arg;
+    return asyncio_select(cases, 2);
+}
+
+TEST(select_for_ever, "a select that nothing can wake is a dead lock, and is reported")
+{
+    EXPECT_INT(run(for_ever, NULL), -EDEADLK);
+    EXPECT(strstr(captured_log(), "the first of: event, inf s"));
     fini_queues();
 }
 

@@ -485,6 +485,24 @@ TEST_NO_SWEEP(semaphore_random_cancels, "SM-02 #3 #4 #13: cancels at random mome
     asyncio_semaphore_fini(&semaphore);
 }
 
+static int describe_semaphore(void *arg)
+{
+    (void)arg;
+    EXPECT_INT(asyncio_semaphore_init(&semaphore, 0), 0);
+    semaphore.name = "slots";
+    spawn(take_unit, number(KEEP), "A");
+    turns(1);
+    EXPECT(dump_says("semaphore 'slots' with 0 free"));
+    EXPECT_INT(asyncio_semaphore_release(&semaphore), 0);
+    return everybody();
+}
+
+TEST(semaphore_in_dumps, "SM-01: a dump says which semaphore a task waits for")
+{
+    EXPECT_INT(play(describe_semaphore), true);
+    EXPECT_TRACE("[0.000] A: 0\n");
+}
+
 #ifndef NDEBUG
 static int fini_semaphore_early(void *arg)
 {

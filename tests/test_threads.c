@@ -430,6 +430,24 @@ TEST_REAL(idle_loops_move, "R-11: a loop without tasks may be run in one thread 
     join_thread(start_thread(close_foreign, loop));
 }
 
+TEST(last_reference_of_an_open_loop, "R-11: closes the loop, with a warning; a future that is kept keeps its memory")
+{
+    struct asyncio_future *kept = NULL;
+    struct asyncio_loop *loop;
+
+    for (int i = 0; i < 2; i++) {
+        if (new_loop(&loop) < 0)
+            return;
+        kept = asyncio_loop_create_future(loop);
+        if (i == 0)
+            kept = asyncio_future_unref(kept);
+        asyncio_loop_unref(loop);
+        EXPECT_LOG("the last reference to an event loop that is not closed was dropped");
+    }
+    EXPECT_INT(asyncio_future_cancel(kept), 1);
+    asyncio_future_unref(kept);
+}
+
 /* ------------------------------------------------------------------------------------------------------------- Fork */
 
 /* What a forked child may say of its parent's loop, and that it can have its own. Ends the child. */

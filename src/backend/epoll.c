@@ -17,6 +17,7 @@
 #include "../base/list.h"
 #include "../base/mem.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -191,10 +192,14 @@ static void put_on_list(struct asyncio_backend *backend, struct asyncio_op *op, 
 /* Lets an operation wait. Returns: 0; a negative error, and it does not. */
 static int enqueue(struct asyncio_backend *backend, struct asyncio_op *op)
 {
-    struct asyncio__epoll_record *record = asyncio__epoll_make(&backend->set, op->fd);
+    struct asyncio__epoll_record *record;
     unsigned directions = asyncio__op_directions(op);
     int r = 0;
 
+    /* A number that stands for nothing shall not make the table grow. */
+    if (!asyncio__epoll_find(&backend->set, op->fd) && fcntl(op->fd, F_GETFD) < 0)
+        return -errno;
+    record = asyncio__epoll_make(&backend->set, op->fd);
     if (!record)
         return -ENOMEM;
     if (op->flags & ASYNCIO_OP_FOREIGN) {

@@ -172,7 +172,7 @@ static inline void asyncio__coro_move(struct asyncio__coro *to, struct asyncio__
 }
 
 /* Asks for the cache lines that `co` will touch when it goes on; worth it when thousands of coroutines take turns. */
-static inline void asyncio__coro_prefetch(const struct asyncio__coro *co)
+__attribute__((always_inline)) static inline void asyncio__coro_prefetch(const struct asyncio__coro *co)
 {
     __builtin_prefetch(co->sp);
     __builtin_prefetch((const char *)co->sp + 64);

@@ -51,10 +51,10 @@ asyncio__coro_trampoline:
         .cfi_undefined x30
         .cfi_undefined x29
         hint    #36                             /* bti j, spelled so that every assembler knows it */
-        ldp     x1, x0, [sp], #16               /* x1: entry; x0: its argument */
-        mov     x30, xzr                        /* x30: no caller */
-        blr     x1
-        brk     #1                              /* an entry that returns has broken its promise */
+        ldp     x16, x0, [sp], #16              /* x16: entry; x0: its argument */
+        adr     x30, 1f                         /* x30: a return address, for unwinders; */
+        br      x16                             /* blr would put it before those that the predictor knows */
+1:      brk     #1                              /* an entry that returns has broken its promise */
         .cfi_endproc
         .size   asyncio__coro_trampoline, . - asyncio__coro_trampoline
 

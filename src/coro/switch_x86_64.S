@@ -55,8 +55,10 @@ asyncio__coro_trampoline:
         .cfi_undefined rbp
         popq    %rax                            /* rax: entry */
         popq    %rdi                            /* rdi: its argument */
-        callq   *%rax                           /* rsp + 8 is a multiple of 16 there, as the ABI wants */
-        ud2                                     /* an entry that returns has broken its promise */
+        leaq    1f(%rip), %rcx                  /* rcx: a return address, for unwinders; */
+        pushq   %rcx                            /* a call would put it before those that the predictor knows */
+        notrack jmp *%rax                       /* rsp + 8 is a multiple of 16 there, as the ABI wants */
+1:      ud2                                     /* an entry that returns has broken its promise */
         .cfi_endproc
         .size   asyncio__coro_trampoline, . - asyncio__coro_trampoline
 

@@ -419,6 +419,12 @@ static bool wake_with_unit(struct asyncio_semaphore *semaphore)
     return true;
 }
 
+static void unbind_idle(struct asyncio_semaphore *semaphore)
+{
+    if (semaphore->woken == 0 && list_empty(&semaphore->waiters))
+        semaphore->loop = NULL;
+}
+
 /* A woken waiter has run. Those who came while it had not had to queue even though units were left: now they get
  * them. */
 static void unit_arrived(struct asyncio_semaphore *semaphore)
@@ -426,8 +432,7 @@ static void unit_arrived(struct asyncio_semaphore *semaphore)
     semaphore->woken--;
     while (semaphore->value > 0 && wake_with_unit(semaphore))
         ;
-    if (semaphore->woken == 0 && list_empty(&semaphore->waiters))
-        semaphore->loop = NULL;
+    unbind_idle(semaphore);
 }
 
 static void semaphore_give_back(struct asyncio_waiter *waiter)
@@ -440,11 +445,8 @@ static void semaphore_give_back(struct asyncio_waiter *waiter)
 
 static enum asyncio_cancel_answer semaphore_cancel(struct asyncio_waiter *waiter)
 {
-    struct asyncio_semaphore *semaphore = waiter->object;
-
     list_remove(&waiter->link);
-    if (semaphore->woken == 0 && list_empty(&semaphore->waiters))
-        semaphore->loop = NULL;
+    unbind_idle(waiter->object);
     return ASYNCIO_CANCELLED;
 }
 

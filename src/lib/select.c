@@ -291,11 +291,38 @@ static const struct case_kind *kind_of(const struct branch *branch)
 /* Marks a waiter as a branch's; it is never parked on, so that the rest of the kind is never used. */
 const struct asyncio_wait_kind asyncio__branch_kind = {.name = "branch of a select"};
 
+/* Returns: the length that the text would have. */
+static int describe_case(const struct asyncio_case *request, char *buffer, size_t size)
+{
+    const struct asyncio_queue *queue = request->object;
+    const struct asyncio_event *event = request->object;
+
+    switch (request->kind) {
+    case ASYNCIO_CASE_FUTURE:
+        return asyncio_future_repr(request->object, buffer, size);
+    case ASYNCIO_CASE_GET:
+        return snprintf(buffer, size, "item of %s", asyncio__label("queue", queue->name).text);
+    case ASYNCIO_CASE_PUT:
+        return snprintf(buffer, size, "room in %s", asyncio__label("queue", queue->name).text);
+    case ASYNCIO_CASE_EVENT:
+        return snprintf(buffer, size, "%s", asyncio__label("event", event->name).text);
+    case ASYNCIO_CASE_FD:
+        return snprintf(buffer, size, "fd %d", request->fd);
+    default:
+        return snprintf(buffer, size, "%g s", request->seconds);
+    }
+}
+
 static void select_describe(const struct asyncio_waiter *waiter, char *buffer, size_t size)
 {
     const struct selection *selection = waiter->object;
+    size_t length = 0;
 
-    snprintf(buffer, size, "the first of %zu branches", selection->n);
+    for (size_t i = 0; i < selection->n && length < size; i++) {
+        length += (size_t)snprintf(buffer + length, size - length, i == 0 ? "the first of: " : ", ");
+        if (length < size)
+            length += (size_t)describe_case(selection->branches[i].request, buffer + length, size - length);
+    }
 }
 
 /* What a branch was woken for is still where it was: a cancel has nothing to bring back but wake-ups, which every

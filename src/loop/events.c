@@ -187,7 +187,9 @@ struct asyncio_loop *asyncio_loop_unref(struct asyncio_loop *loop)
         return NULL;
     if (!loop->closed) {
         asyncio__log(ASYNCIO_LOG_WARNING, "the last reference to an event loop that is not closed was dropped");
-        if (asyncio_loop_close(loop) < 0)
+        /* What the close references for a moment must not free the loop under it. */
+        atomic_store(&loop->refs, 1);
+        if (asyncio_loop_close(loop) < 0 || atomic_fetch_sub(&loop->refs, 1) > 1)
             return NULL;
     }
     asyncio__posts_free(loop);
@@ -241,6 +243,7 @@ static void run_ready(struct asyncio_loop *loop)
     struct asyncio_node *node;
 
     while ((node = asyncio__next_node(loop))) {
+        list_init(&node->link);
         if (UNLIKELY(loop->instrumented))
             run_instrumented(loop, node);
         else

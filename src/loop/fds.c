@@ -53,6 +53,12 @@ static void reported(struct asyncio_op *op)
     free_if_over(watcher);
 }
 
+/* The record of an fd; NULL when there is none. */
+static struct asyncio__watch *find(const struct asyncio_loop *loop, int fd)
+{
+    return fd >= 0 && (size_t)fd < loop->n_watches ? loop->watches[fd] : NULL;
+}
+
 /* The record of an fd, made if need be; NULL when out of memory. */
 static struct asyncio__watch *record(struct asyncio_loop *loop, size_t fd)
 {
@@ -81,30 +87,89 @@ static void forget_if_unused(struct asyncio_loop *loop, size_t fd)
     loop->watches[fd] = NULL;
 }
 
+/* Ends a watcher that its record does not have any more. */
+static void end_watcher(struct watcher *watcher)
+{
+    asyncio_node_cancel(&watcher->node);
+    watcher->removed = true;
+    if (watcher->in_backend && asyncio_op_cancel(watcher->loop, &watcher->op))
+        watcher->in_backend = false;
+    free_if_over(watcher);
+}
+
 static int remove_watcher(struct asyncio_loop *loop, int fd, enum direction direction)
 {
+    struct asyncio__watch *watch;
     struct watcher *watcher;
 
     if (!loop)
         return -EINVAL;
-    if (fd < 0 || (size_t)fd >= loop->n_watches || !loop->watches[fd])
-        return 0;
-    watcher = loop->watches[fd]->watchers[direction];
+    watch = find(loop, fd);
+    watcher = watch ? watch->watchers[direction] : NULL;
     if (!watcher)
         return 0;
-    loop->watches[fd]->watchers[direction] = NULL;
+    watch->watchers[direction] = NULL;
     forget_if_unused(loop, (size_t)fd);
-    asyncio_node_cancel(&watcher->node);
-    watcher->removed = true;
-    if (watcher->in_backend && asyncio_op_cancel(loop, &watcher->op))
-        watcher->in_backend = false;
-    free_if_over(watcher);
+    end_watcher(watcher);
     return 1;
 }
 
+/* A watcher that nobody knows yet; NULL when out of memory. */
+static struct watcher *watcher_new(struct asyncio_loop *loop, int fd, enum direction direction)
+{
+    struct watcher *watcher = asyncio__calloc(sizeof *watcher);
+
+    if (!watcher)
+        return NULL;
+    if (asyncio__context_choose(NULL, &watcher->context) < 0) {
+        asyncio__free(watcher);
+        return NULL;
+    }
+    asyncio_node_init(&watcher->node, run_watcher, NULL);
+    watcher->loop = loop;
+    watcher->op = (struct asyncio_op){
+        .complete = reported,
+        .opcode = ASYNCIO_OP_POLL,
+        .flags = ASYNCIO_OP_STANDING | ASYNCIO_OP_FOREIGN,
+        .fd = fd,
+        .poll.events = direction == READER ? ASYNCIO_READABLE : ASYNCIO_WRITABLE,
+    };
+    return watcher;
+}
+
+/* Puts a watcher in the place of the one that was there. Returns: 0; a negative error, and the watcher is freed. */
+static int install(struct watcher *watcher, enum direction direction)
+{
+    struct asyncio_loop *loop = watcher->loop;
+    int fd = watcher->op.fd;
+    struct asyncio__watch *watch = find(loop, fd);
+
+    if (watch && watch->watchers[direction]) {
+        end_watcher(watch->watchers[direction]);
+        watch->watchers[direction] = NULL;
+    }
+    if (asyncio_op_submit(loop, &watcher->op) && watcher->op.result < 0) {
+        int r = (int)watcher->op.result;
+
+        if (watch)
+            forget_if_unused(loop, (size_t)fd);
+        end_watcher(watcher);
+        return r;
+    }
+    watcher->in_backend = true;
+    /* Only now is it known that the number stands for something: none that does not shall make the table grow. */
+    watch = record(loop, (size_t)fd);
+    if (!watch) {
+        end_watcher(watcher);
+        return -ENOMEM;
+    }
+    watch->watchers[direction] = watcher;
+    return 0;
+}
+
+/* What was there before stays when there is no memory for its successor. */
 static int add_watcher(struct asyncio_loop *loop, int fd, enum direction direction, asyncio_callback *callback, void *arg)
 {
-    struct asyncio__watch *watch;
     struct watcher *watcher;
     int r = asyncio__loop_check(loop);
 
@@ -114,39 +179,12 @@ static int add_watcher(struct asyncio_loop *loop, int fd, enum direction directi
         return -EINVAL;
     if (fd < 0)
         return -EBADF;
-    remove_watcher(loop, fd, direction);
-    watch = record(loop, (size_t)fd);
-    watcher = watch ? asyncio__calloc(sizeof *watcher) : NULL;
-    if (watcher && asyncio__context_choose(NULL, &watcher->context) < 0) {
-        asyncio__free(watcher);
-        watcher = NULL;
-    }
-    if (!watcher) {
-        if (watch)
-            forget_if_unused(loop, (size_t)fd);
+    watcher = watcher_new(loop, fd, direction);
+    if (!watcher)
         return -ENOMEM;
-    }
-    asyncio_node_init(&watcher->node, run_watcher, NULL);
     watcher->callback = callback;
     watcher->arg = arg;
-    watcher->loop = loop;
-    watcher->op = (struct asyncio_op){
-        .complete = reported,
-        .opcode = ASYNCIO_OP_POLL,
-        .flags = ASYNCIO_OP_STANDING | ASYNCIO_OP_FOREIGN,
-        .fd = fd,
-        .poll.events = direction == READER ? ASYNCIO_READABLE : ASYNCIO_WRITABLE,
-    };
-    if (asyncio_op_submit(loop, &watcher->op) && watcher->op.result < 0) {
-        r = (int)watcher->op.result;
-        forget_if_unused(loop, (size_t)fd);
-        watcher->removed = true;
-        free_if_over(watcher);
-        return r;
-    }
-    watcher->in_backend = true;
-    watch->watchers[direction] = watcher;
-    return 0;
+    return install(watcher, direction);
 }
 
 int asyncio_loop_add_reader(struct asyncio_loop *loop, int fd, asyncio_callback *callback, void *arg)

@@ -92,7 +92,8 @@ static inline void asyncio__schedule(struct asyncio_loop *loop, struct asyncio_n
 }
 
 /* Takes the next node of this turn or, while no poll is due, of the next turn; NULL when it is time to poll. This is the inline
- * end of a turn: a task that yields calls it too, and switches to the next task without passing through the loop. */
+ * end of a turn: a task that yields calls it too, and switches to the next task without passing through the loop. The node's
+ * link still points at its old neighbours: whoever's cancel asks whether it is on a list initialises it first. */
 static inline struct asyncio_node *asyncio__next_node(struct asyncio_loop *loop)
 {
     struct asyncio_link *link = loop->turn.next;
@@ -104,7 +105,7 @@ static inline struct asyncio_node *asyncio__next_node(struct asyncio_loop *loop)
         link = loop->turn.next;
     }
     loop->budget--;
-    list_remove(link);
+    list_unlink(link);
     return CONTAINER_OF(link, struct asyncio_node, link);
 }
 

@@ -98,7 +98,7 @@ void asyncio__posts_close(struct asyncio_loop *loop)
 
 struct asyncio__post_chunk {
     struct asyncio__post_chunk *next;
-    atomic_uint_fast32_t used;
+    _Atomic(uint32_t) used;
     struct asyncio_handle handles[HANDLES_PER_CHUNK];
 };
 
@@ -117,7 +117,7 @@ static struct asyncio__post_chunk *add_chunk(struct asyncio_loop *loop)
 
 static struct asyncio_handle *take(struct asyncio__post_chunk *chunk)
 {
-    uint_fast32_t used = atomic_load(&chunk->used);
+    uint32_t used = atomic_load(&chunk->used);
 
     while ((uint32_t)~used != 0) {
         unsigned bit = (unsigned)__builtin_ctz((uint32_t)~used);
@@ -152,7 +152,7 @@ struct asyncio_handle *asyncio__post_handle_new(struct asyncio_loop *loop)
 void asyncio__post_handle_free(struct asyncio_handle *handle)
 {
     struct asyncio__post_chunk *chunk = handle->chunk;
-    uint_fast32_t bit = UINT32_C(1) << (handle - chunk->handles);
+    uint32_t bit = UINT32_C(1) << (handle - chunk->handles);
 
     atomic_fetch_and(&chunk->used, ~bit);
 }

@@ -152,10 +152,10 @@ static void abandon(struct asyncio_future *future)
     future->refs = 0;
 }
 
-/* An error that nobody has seen must not vanish. */
+/* An error that nobody has seen must not vanish; that something was cancelled is no error. */
 static void report_unretrieved(struct asyncio_future *future)
 {
-    if (future->state != FUTURE_FINISHED || future->result >= 0 || future->retrieved)
+    if (future->state != FUTURE_FINISHED || future->result >= 0 || future->result == -ECANCELED || future->retrieved)
         return;
     future->refs = 1;
     asyncio__report(future,
@@ -177,7 +177,6 @@ void asyncio__future_free(struct asyncio_future *future)
 
         asyncio_context_unref(task->context);
         asyncio__free(task->name);
-        asyncio__free(task->default_name);
         asyncio__pool_put(&scheduler->task_pool, task);
     } else {
         asyncio__pool_put(&scheduler->futures, future);

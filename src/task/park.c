@@ -9,11 +9,15 @@
 
 #define IO_CALLS_PER_STEP 64
 
+/* So many stacks and tasks are in the nearest cache anyway. */
+#define TASKS_IN_CACHE 100
+
 /* --------------------------------------------------------------------------------------------------------- Suspend, resume */
 
 /* Tasks that have been away for long are in no cache: asks for the stack of the next and for the one after it. What stands on the
- * list need not be a task; a prefetch of something else does no harm. */
-static inline void prefetch_next(struct asyncio_loop *loop)
+ * list need not be a task; a prefetch of something else does no harm. gcc 12 takes a function that only prefetches for one without
+ * effect and drops it, unless it is always inlined. */
+__attribute__((always_inline)) static inline void prefetch_next(struct asyncio_loop *loop)
 {
     struct asyncio_node *node = CONTAINER_OF(loop->turn.next, struct asyncio_node, link);
 
@@ -39,7 +43,8 @@ static inline struct asyncio__coro *choose_next(struct asyncio__scheduler *sched
             (node->run == asyncio__task_start && asyncio__task_prepare(scheduler, next))) {
             scheduler->current = next;
             asyncio__context_at = &next->context;
-            prefetch_next(loop);
+            if (UNLIKELY(scheduler->n_started > TASKS_IN_CACHE))
+                prefetch_next(loop);
             return &next->coro;
         }
         if (node->run != asyncio__task_start) {

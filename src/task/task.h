@@ -65,14 +65,13 @@ struct asyncio__task {
     asyncio_callback *free_arg;
     struct asyncio_context *context;
     struct asyncio_link all; /* of the scheduler's tasks that are not done */
-    char *name;              /* NULL: "Task-" and the number of that name */
-    char *default_name;      /* that, once somebody has asked for it */
-    uint64_t name_number;
+    char *name;              /* NULL: "Task-" and the number of that name, until somebody asks for it */
+    uint64_t name_number;    /* 0: it was given a name */
     uint64_t number; /* which task of its loop it is, from 1: what a lock remembers of its owner */
-    size_t stack_size;
     int cancelling;
     uint32_t requests;   /* cancels ever asked for */
     uint32_t deliveries; /* -ECANCELED ever delivered */
+    uint32_t stack_kib;  /* wanted; 0: the usual size */
 };
 
 /* An eager start whose first step runs: where its first suspension, or its end, leads. On the stack of who started it. */

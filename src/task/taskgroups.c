@@ -47,7 +47,9 @@ static void cancel_children(struct asyncio_taskgroup *group)
 /* Cancels the rest of the group and, once, the body. */
 static void abort_group(struct asyncio_taskgroup *group)
 {
-    cancel_children(group);
+    /* One that is ending already must not be cancelled in the middle of its cleanup. */
+    if (!group->aborting)
+        cancel_children(group);
     if (group->parent_cancel_requested || group->state == FINISHED)
         return;
     group->parent_cancel_requested = true;
@@ -91,7 +93,8 @@ int asyncio_taskgroup_enter(struct asyncio_taskgroup *group)
     list_init(&group->children);
     group->state = ENTERED;
     group->parent = &task->future;
-    group->cancelling = task->cancelling;
+    /* A cancel that the task has not met yet will be met within: it counts as one that comes from outside later. */
+    group->cancelling = task->cancelling - task->must_cancel;
     if (group->cancel_called)
         abort_group(group);
     return 0;

@@ -10,10 +10,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define KIB ((size_t)1024)
+
 _Thread_local struct asyncio__scheduler *asyncio__scheduler;
 
-/* Of the default names; one sequence in the process, none used twice. Only tasks without a name of their own take one. */
-static atomic_uint_fast64_t last_name_number;
+/* Of the default names; none in the process is used twice. Only tasks without a name of their own take one. Threads take them by the
+ * block, because an atomic addition costs as much as the rest of a creation. */
+#define NAME_NUMBERS_IN_BLOCK 1024
+static atomic_uint_fast64_t name_numbers_taken;
+static _Thread_local uint64_t last_name_number;
+
+static inline uint64_t next_name_number(void)
+{
+    if (UNLIKELY(last_name_number % NAME_NUMBERS_IN_BLOCK == 0))
+        last_name_number = atomic_fetch_add(&name_numbers_taken, NAME_NUMBERS_IN_BLOCK);
+    return ++last_name_number;
+}
 
 /* ------------------------------------------------------------------------------------------------------------- Completion */
 
@@ -125,7 +137,7 @@ static struct asyncio__coro *next_after_end(struct asyncio__scheduler *scheduler
 
         if (node->run == asyncio__task_start && ends_before_start(next))
             continue;
-        if (node->run == asyncio__task_run || (node->run == asyncio__task_start && next->stack_size == 0)) {
+        if (node->run == asyncio__task_run || (node->run == asyncio__task_start && next->stack_kib == 0)) {
             *ret_next = next;
             return &next->coro;
         }
@@ -180,13 +192,19 @@ static void run_tasks(void *arg)
     asyncio__coro_exit(&self, to);
 }
 
+/* The largest number stands for more than any address space has, which fails when the stack is mapped. */
+static size_t bytes_of(uint32_t kib)
+{
+    return kib == UINT32_MAX ? SIZE_MAX / 4 : kib * KIB;
+}
+
 bool asyncio__task_prepare(struct asyncio__scheduler *scheduler, struct asyncio__task *task)
 {
     struct asyncio__stack *stack;
 
     if (ends_before_start(task))
         return false;
-    stack = asyncio__stack_get(&scheduler->stacks, task->stack_size);
+    stack = asyncio__stack_get(&scheduler->stacks, bytes_of(task->stack_kib));
     if (UNLIKELY(!stack)) {
         finish(task, FUTURE_FINISHED, -ENOMEM);
         return false;
@@ -251,7 +269,6 @@ static struct asyncio_future *refuse(void *arg, const struct asyncio_task_kw *kw
 static int set_up(struct asyncio__task *task, const struct asyncio_task_kw *kw)
 {
     task->name = NULL;
-    task->default_name = NULL;
     if (UNLIKELY(kw && kw->name)) {
         task->name = asyncio__strdup(kw->name);
         if (!task->name)
@@ -262,6 +279,12 @@ static int set_up(struct asyncio__task *task, const struct asyncio_task_kw *kw)
         return -ENOMEM;
     }
     return 0;
+}
+
+/* Rounded up, and down to the largest number. */
+static uint32_t kib_of(size_t size)
+{
+    return (uint32_t)min_size(size / KIB + (size % KIB != 0), UINT32_MAX);
 }
 
 static struct asyncio__task *task_new(struct asyncio__scheduler *scheduler, asyncio_coro *fn, void *arg,
@@ -285,9 +308,8 @@ static struct asyncio__task *task_new(struct asyncio__scheduler *scheduler, asyn
     task->arg = arg;
     task->free_arg = kw ? kw->free_arg : NULL;
     task->number = ++scheduler->last_number;
-    task->name_number =
-        LIKELY(!task->name) ? atomic_fetch_add_explicit(&last_name_number, 1, memory_order_relaxed) + 1 : 0;
-    task->stack_size = kw ? kw->stack_size : 0;
+    task->name_number = LIKELY(!task->name) ? next_name_number() : 0;
+    task->stack_kib = kw ? kib_of(kw->stack_size) : 0;
     task->cancelling = 0;
     task->requests = 0;
     task->deliveries = 0;
@@ -467,12 +489,10 @@ const char *asyncio_task_get_name(const struct asyncio_future *future)
         return "";
     if (task->name)
         return task->name;
-    if (task->default_name)
-        return task->default_name;
     /* Few default names are ever asked for, so they are made then, and kept: who asks for those of two tasks wants both. */
     snprintf(numbered, sizeof numbered, "Task-%llu", (unsigned long long)task->name_number);
     name = asyncio__strdup(numbered);
-    ((struct asyncio__task *)(uintptr_t)task)->default_name = name;
+    ((struct asyncio__task *)(uintptr_t)task)->name = name;
     return name ? name : numbered;
 }
 

@@ -20,7 +20,7 @@ static void usage(void)
          "            [--no-fork] [--verbose] [--sweep]\n"
          "  --backend  what the loops stand on; $ASYNCIO_TEST_SEED is the seed when none is given\n"
          "  --only     the tests of that name; * and ? stand for any text\n"
-         "  --no-fork  in one process, for debuggers; ends at the first failure\n"
+         "  --no-fork  in one process, for debuggers, best with --only; ends at the first failure or skip\n"
          "  --sweep    reruns each test with every allocation and operation failing in turn");
 }
 
@@ -87,6 +87,8 @@ static const char *exemption(const struct test__case *test)
 {
     if (test->flags & (options.on_sim ? TEST__NO_SIM : TEST__NO_EPOLL))
         return options.sweep ? "" : test->reason;
+    if (options.no_fork && test->signal_number && !options.only)
+        return "it dies, so it is run in this process only when it is asked for by name";
 #ifdef NDEBUG
     if (test->signal_number == SIGABRT)
         return "built without assertions";
