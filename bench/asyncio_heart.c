@@ -1,4 +1,5 @@
-/* asyncio_heart.c -- the heart of this library: switching, creating, waiting, timers. ASYNCIO_BACKEND chooses the back end.
+/* asyncio_heart.c -- the heart of this library: switching, creating, waiting, timers. ASYNCIO_BACKEND chooses the
+ * back end.
  *
  * Written as a user would write it, with the public header only. */
 #include "bench.h"
@@ -38,7 +39,7 @@ static int empty(void *arg)
     return 0;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- Yield */
+/* ----------------------------------------------------------------------------------------------------------- Yield */
 
 static int yield_rounds(void *arg)
 {
@@ -92,7 +93,7 @@ static double yield_10000(long count)
     return measure(yield_10000_main, count);
 }
 
-/* ------------------------------------------------------------------------------------------------------- Create and join */
+/* ------------------------------------------------------------------------------------------------- Create and join */
 
 static int spawn_join_main(void *arg)
 {
@@ -114,7 +115,7 @@ static double spawn_join(long count)
     return measure(spawn_join_main, count);
 }
 
-/* ------------------------------------------------------------------------------------------------ Hand-overs between two */
+/* ------------------------------------------------------------------------------------------ Hand-overs between two */
 
 static struct asyncio_lock lock;
 
@@ -239,7 +240,7 @@ static double queue_put_get(long count)
     return measure(queue_main, count);
 }
 
-/* ------------------------------------------------------------------------------------------------------ Waiting for 1,000 */
+/* ----------------------------------------------------------------------------------------------- Waiting for 1,000 */
 
 #define GATHERED 1000
 
@@ -320,7 +321,7 @@ static double as_completed_1000(long count)
     return measure(as_completed_main, count);
 }
 
-/* ------------------------------------------------------------------------------------------------- Callbacks and timers */
+/* -------------------------------------------------------------------------------------------- Callbacks and timers */
 
 static void nothing(void *arg)
 {
@@ -420,18 +421,12 @@ static double timers_fire(long count)
 int main(int argc, char **argv)
 {
     static const struct bench benches[] = {
-        {"yield_2", yield_2},
-        {"yield_10000", yield_10000},
-        {"spawn_join", spawn_join},
-        {"lock_handoff", lock_handoff},
-        {"event_wake", event_wake},
-        {"queue_put_get", queue_put_get},
-        {"gather_1000", gather_1000},
-        {"as_completed_1000", as_completed_1000},
-        {"call_soon", call_soon},
-        {"timers_arm_cancel", timers_arm_cancel},
-        {"timers_fire", timers_fire},
-        {NULL, NULL},
+        {"yield_2", yield_2},         {"yield_10000", yield_10000},
+        {"spawn_join", spawn_join},   {"lock_handoff", lock_handoff},
+        {"event_wake", event_wake},   {"queue_put_get", queue_put_get},
+        {"gather_1000", gather_1000}, {"as_completed_1000", as_completed_1000},
+        {"call_soon", call_soon},     {"timers_arm_cancel", timers_arm_cancel},
+        {"timers_fire", timers_fire}, {NULL, NULL},
     };
 
     return bench_main(benches, argc, argv);

@@ -1,7 +1,7 @@
 /* bench.h -- what the benchmark programs share: a clock, a row of a table, and main.
  *
- * A program holds a table of benchmarks, ended by an empty row; called with a name it runs that one for `count` operations and prints
- * nanoseconds an operation. Repeating and comparing is run.py's business. */
+ * A program holds a table of benchmarks, ended by an empty row; called with a name it runs that one for `count`
+ * operations and prints nanoseconds an operation. Repeating and comparing is run.py's business. */
 #pragma once
 
 #include <stdint.h>
@@ -15,7 +15,8 @@ struct bench {
     double (*run)(long count); /* returns nanoseconds an operation */
 };
 
-/* The processor time of this process, which a neighbour on the same machine cannot stretch as it does the time on the wall. */
+/* The processor time of this process, which a neighbour on the same machine cannot stretch as it does the time on the
+ * wall. */
 static inline double now_ns(void)
 {
     struct timespec t;

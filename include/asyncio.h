@@ -27,7 +27,7 @@
 extern "C" {
 #endif
 
-/* ================================================================================================================ Basics */
+/* ========================================================================================================== Basics */
 
 #define ASYNCIO_VERSION_MAJOR 0
 #define ASYNCIO_VERSION_MINOR 1
@@ -107,7 +107,7 @@ typedef void asyncio_log(int level, const char *message, void *arg);
  * The message has no line end and is valid during the call only. The function may be called from any thread. */
 ASYNCIO_API void asyncio_set_log(asyncio_log *log, void *arg);
 
-/* ================================================================================================================ Errors
+/* ============================================================================================================= Errors
  *
  * CancelledError is -ECANCELED and TimeoutError is -ETIMEDOUT. What errno has no word for is here.
  * X(number, name, text, Python's exception) */
@@ -148,7 +148,7 @@ ASYNCIO_API const char *asyncio_errorexception(int error);
  * Valid until the task's next call into the library. */
 ASYNCIO_API const char *asyncio_error_detail(void);
 
-/* =============================================================================================================== Runners */
+/* ========================================================================================================= Runners */
 
 /* Keywords of asyncio_new_event_loop. */
 struct asyncio_loop_kw {
@@ -226,7 +226,7 @@ ASYNCIO_API int asyncio_runner_close(struct asyncio_runner *runner);
     asyncio_runner_run_kw((runner), (main), (arg), &(const struct asyncio_run_kw){__VA_ARGS__})
 #endif
 
-/* ================================================================================================================= Tasks
+/* ============================================================================================================== Tasks
  *
  * A task is a future: whatever takes a struct asyncio_future * takes a task. The loop holds a task until it is done; dropping your
  * reference detaches it and never cancels it. */
@@ -339,13 +339,14 @@ ASYNCIO_API asyncio_task_factory *asyncio_loop_get_task_factory(struct asyncio_l
 
 /* A task for the rest of the block: at its end the task is cancelled if not done, waited for, and the reference dropped, so that
  * its argument may lie in this frame. For example: ASYNCIO_JOINED(task) = asyncio_create_task(work, &w); */
-#define ASYNCIO_JOINED(variable) __attribute__((cleanup(asyncio__joined_cleanup))) struct asyncio_future *variable
+#define ASYNCIO_JOINED(variable) \
+    __attribute__((cleanup(asyncio__joined_cleanup), unused)) struct asyncio_future *variable
 #endif
 
 /* Internal to ASYNCIO_JOINED. */
 ASYNCIO_API void asyncio__joined_cleanup(struct asyncio_future **task);
 
-/* =================================================================================================== Waiting for several */
+/* ============================================================================================= Waiting for several */
 
 /* Keywords of asyncio_gather. */
 struct asyncio_gather_kw {
@@ -454,7 +455,7 @@ enum asyncio_case_kind {
  * Returns: the index of the branch, whose .result is filled; -EINVAL; -ENOMEM. Cancelled: no branch has happened. */
 ASYNCIO_ASYNC int asyncio_select(struct asyncio_case *cases, size_t n);
 
-/* ============================================================================================================== Timeouts */
+/* ======================================================================================================== Timeouts */
 
 /* A scope that cancels its task at a deadline and turns that cancel into -ETIMEDOUT at its end. Caller's memory. Fields are the
  * library's. Use: asyncio_timeout_enter(&t, 5); r = ...; return asyncio_timeout_exit(&t, r); */
@@ -491,7 +492,7 @@ ASYNCIO_API bool asyncio_timeout_expired(const struct asyncio_timeout *timeout);
  * r. Never suspends. */
 ASYNCIO_API int asyncio_timeout_exit(struct asyncio_timeout *timeout, int r);
 
-/* ============================================================================================================ Task groups */
+/* ===================================================================================================== Task groups */
 
 /* One error of a task group. */
 struct asyncio_taskgroup_error {
@@ -552,7 +553,7 @@ ASYNCIO_API void asyncio_taskgroup_fini(struct asyncio_taskgroup *group);
     asyncio_taskgroup_create_task_kw((group), (fn), (arg), &(const struct asyncio_task_kw){__VA_ARGS__})
 #endif
 
-/* =============================================================================================================== Futures
+/* ============================================================================================================ Futures
  *
  * A result that is still to come: a value of 0 or more, or a negative error, and beside it one pointer. */
 
@@ -629,7 +630,7 @@ ASYNCIO_API int asyncio_future_repr(const struct asyncio_future *future, char *b
     asyncio_future_add_done_callback_kw((future), (callback), (arg), &(const struct asyncio_callback_kw){__VA_ARGS__})
 #endif
 
-/* ===================================================================================================== Context variables
+/* ================================================================================================== Context variables
  *
  * A value that follows the flow of control: a task starts with a copy of its creator's variables, a callback with a copy of those at its
  * registration; what they set is theirs alone. */
@@ -676,7 +677,7 @@ ASYNCIO_API struct asyncio_context *asyncio_context_unref(struct asyncio_context
  * entered that somebody is in already; -EINVAL. fn must not suspend. */
 ASYNCIO_API int asyncio_context_run(struct asyncio_context *context, asyncio_coro *fn, void *arg);
 
-/* ======================================================================================================= Synchronisation
+/* ==================================================================================================== Synchronisation
  *
  * Caller's memory, not thread-safe, fair: first come, first served. A primitive belongs to a loop while somebody holds it or waits on it;
  * from another loop meanwhile: -ASYNCIO_EFOREIGNLOOP. All fields are the library's; `name` may be set, for dumps. The _fini
@@ -744,6 +745,7 @@ struct asyncio_condition {
     struct asyncio_lock own_lock;
     struct asyncio_lock *lock; /* NULL: own_lock */
     struct asyncio_link waiters;
+    size_t n_inside; /* tasks between their release and their return */
     const void *reserved[2];
 };
 
@@ -886,7 +888,7 @@ ASYNCIO__SCOPE(condition)
 #undef ASYNCIO__SCOPE
 #endif
 
-/* ================================================================================================================ Queues
+/* ============================================================================================================= Queues
  *
  * Queues of pointers; the queue never looks at what they point to and never frees it. */
 
@@ -907,6 +909,7 @@ struct asyncio_queue {
     uint64_t tickets; /* numbers given to those who wait, so that one who was overtaken keeps its place */
     struct asyncio_link getters, putters, joiners;
     struct asyncio_loop *loop;
+    size_t n_woken; /* waiters that have been woken and have not run yet */
     const void *reserved[4];
 };
 
@@ -962,7 +965,7 @@ ASYNCIO_API bool asyncio_queue_full(const struct asyncio_queue *queue);
 /* Its bound; 0 when it has none. */
 ASYNCIO_API size_t asyncio_queue_maxsize(const struct asyncio_queue *queue);
 
-/* =============================================================================================================== Threads */
+/* ========================================================================================================= Threads */
 
 /* Runs fn(arg) in a thread of the loop's default executor, with a copy of the caller's context. Returns: what fn returned;
  * -ASYNCIO_ECLOSED; -ENOMEM; -EAGAIN when no thread can be made. Cancelled: a job that has not begun never will; one that has begun goes on without
@@ -1041,7 +1044,7 @@ ASYNCIO_API struct asyncio_future *asyncio_wrap_future(struct asyncio_thread_fut
     asyncio_run_coroutine_threadsafe_kw((fn), (arg), (loop), (ret_future), &(const struct asyncio_task_kw){__VA_ARGS__})
 #endif
 
-/* ============================================================================================================ Event loop */
+/* ====================================================================================================== Event loop */
 
 /* The loop that runs in this thread, borrowed; NULL when none does. After a fork the child has none. */
 ASYNCIO_API struct asyncio_loop *asyncio_get_running_loop(void);
@@ -1213,7 +1216,7 @@ ASYNCIO_API int asyncio_loop_set_slow_callback_duration(struct asyncio_loop *loo
     asyncio_gather_future_kw((futures), (n), (ret_results), &(const struct asyncio_gather_kw){__VA_ARGS__})
 #endif
 
-/* ======================================================================================================== Looking inside */
+/* ================================================================================================== Looking inside */
 
 /* Prints the tasks of the running loop, or of this thread's loop, a line each: name, state, where made, what it waits for and since when, who holds that.
  * Returns: how many; -ASYNCIO_ENOLOOP. */

@@ -1,8 +1,8 @@
-/* asyncio_lowlevel.h -- what front ends and new primitives are built from: nodes and timers without allocation, one place to wait, operations,
- * the interface of a back end, and the loop one turn at a time.
+/* asyncio_lowlevel.h -- what front ends and new primitives are built from: nodes and timers without allocation, one
+ * place to wait, operations, the interface of a back end, and the loop one turn at a time.
  *
- * Unstable: names here may change with any release; they carry a symbol version of their own. Functions belong to the loop's thread
- * unless said otherwise. */
+ * Unstable: names here may change with any release; they carry a symbol version of their own. Functions belong to the
+ * loop's thread unless said otherwise. */
 #pragma once
 
 #include <asyncio.h>
@@ -11,9 +11,10 @@
 extern "C" {
 #endif
 
-/* ======================================================================================================= Nodes and timers */
+/* ================================================================================================ Nodes and timers */
 
-/* Appends a node to the ready queue: it runs in the next turn. It must be on no list and live until it has run. Never fails. */
+/* Appends a node to the ready queue: it runs in the next turn. It must be on no list and live until it has run. Never
+ * fails. */
 ASYNCIO_API void asyncio_loop_schedule(struct asyncio_loop *loop, struct asyncio_node *node);
 
 /* Takes a node off whatever list it is on; harmless when it is on none but was initialised. */
@@ -22,12 +23,12 @@ ASYNCIO_API void asyncio_node_cancel(struct asyncio_node *node);
 /* Prepares a node: on no list, `run` to be called. */
 ASYNCIO_API void asyncio_node_init(struct asyncio_node *node, void (*run)(struct asyncio_node *node), void *context);
 
-/* Appends a node from any thread or signal handler, without a lock or an allocation, and wakes the loop. The node runs at the loop's next poll and
- * cannot be cancelled. Returns: 0; -ASYNCIO_ECLOSED, and the node is untouched. */
+/* Appends a node from any thread or signal handler, without a lock or an allocation, and wakes the loop. The node
+ * runs at the loop's next poll and cannot be cancelled. Returns: 0; -ASYNCIO_ECLOSED, and the node is untouched. */
 ASYNCIO_API int asyncio_loop_post(struct asyncio_loop *loop, struct asyncio_node *node);
 
-/* Arms an initialised timer node at a time of the loop's clock in nanoseconds; INT64_MAX never fires but counts as armed. It must not move
- * in memory until it has run or was disarmed. Returns: 0; -ENOMEM. */
+/* Arms an initialised timer node at a time of the loop's clock in nanoseconds; INT64_MAX never fires but counts as
+ * armed. It must not move in memory until it has run or was disarmed. Returns: 0; -ENOMEM. */
 ASYNCIO_API int asyncio_timer_arm(struct asyncio_loop *loop, struct asyncio_timer *timer, int64_t deadline_ns);
 
 /* Disarms a timer, or takes it off the ready queue; harmless when it is not armed. */
@@ -39,9 +40,10 @@ ASYNCIO_API bool asyncio_timer_armed(const struct asyncio_timer *timer);
 /* The loop's clock in nanoseconds, read afresh. */
 ASYNCIO_API int64_t asyncio_loop_now_ns(struct asyncio_loop *loop);
 
-/* ======================================================================================================= One place to wait
+/* ================================================================================================== One place to wait
  *
- * Every wait of a task goes through asyncio_park. What is waited for is data, for dumps, dead-lock reports and the call graph. */
+ * Every wait of a task goes through asyncio_park. What is waited for is data, for dumps, dead-lock reports and the call
+ * graph. */
 
 /* What a wait that is not complete answers to a cancel. */
 enum asyncio_cancel_answer {
@@ -81,21 +83,23 @@ struct asyncio_waiter {
 /* Prepares a wait of the current task. Returns: 0; -ASYNCIO_ENOTASK outside a task. */
 ASYNCIO_API int asyncio_waiter_init(struct asyncio_waiter *waiter, const struct asyncio_wait_kind *kind, void *object);
 
-/* Suspends the current task until its waiter is complete. A cancel that is pending on entry is delivered at once: as if it came the moment
- * after, through the kind's hooks. Returns: the waiter's result; -ECANCELED as the kind says. */
+/* Suspends the current task until its waiter is complete. A cancel that is pending on entry is delivered at once: as
+ * if it came the moment after, through the kind's hooks. Returns: the waiter's result; -ECANCELED as the kind says. */
 ASYNCIO_API int64_t asyncio_park(struct asyncio_waiter *waiter);
 
-/* Completes a wait and makes its task ready; takes the waiter off its list. Does nothing when it is complete already. */
+/* Completes a wait and makes its task ready; takes the waiter off its list. Does nothing when it is complete
+ * already. */
 ASYNCIO_API void asyncio_unpark(struct asyncio_waiter *waiter, int64_t result);
 
-/* Delivers a cancel that is pending, as an I/O call does on entry. Returns: 0; -ECANCELED, which is then no longer pending. */
+/* Delivers a cancel that is pending, as an I/O call does on entry. Returns: 0; -ECANCELED, which is then no longer
+ * pending. */
 ASYNCIO_API int asyncio_cancel_point(void);
 
-/* ============================================================================================================= Operations
+/* ========================================================================================================= Operations
  *
- * What a loop asks of its back end. A one-shot operation lives in the memory of whoever waits and completes exactly once; until then its memory,
- * and the buffers that it names, are the kernel's. A standing operation is owned by the handle it watches and completes many
- * times; cancelling a wait on it never cancels it. */
+ * What a loop asks of its back end. A one-shot operation lives in the memory of whoever waits and completes exactly
+ * once; until then its memory, and the buffers that it names, are the kernel's. A standing operation is owned by the
+ * handle it watches and completes many times; cancelling a wait on it never cancels it. */
 
 enum asyncio_opcode {
     ASYNCIO_OP_POLL,    /* poll.events; result: the events that are there */
@@ -113,7 +117,8 @@ enum asyncio_opcode {
     ASYNCIO_OP_BIND,       /* address */
     ASYNCIO_OP_LISTEN,     /* argument: backlog */
     ASYNCIO_OP_SHUTDOWN,   /* argument: SHUT_RD, SHUT_WR, SHUT_RDWR */
-    ASYNCIO_OP_CLOSE,      /* every other operation on the fd completes with -ECANCELED first */
+    ASYNCIO_OP_CLOSE, /* at once; what waits on the fd completes with -ECANCELED in the next poll, which does not block
+                       */
 };
 
 enum asyncio_op_flags {
@@ -148,12 +153,12 @@ struct asyncio_op_make {
 };
 
 struct asyncio_op {
-    struct asyncio_link link;                     /* the back end's while it has the operation */
-    void (*complete)(struct asyncio_op *op);      /* called from poll, with no task running; it may submit and cancel */
-    void *owner;                                  /* the submitter's */
-    uint8_t opcode, flags, completion, state;     /* state: the back end's */
+    struct asyncio_link link;                 /* the back end's while it has the operation */
+    void (*complete)(struct asyncio_op *op);  /* called from poll, with no task running; it may submit and cancel */
+    void *owner;                              /* the submitter's */
+    uint8_t opcode, flags, completion, state; /* state: the back end's */
     int fd;
-    int64_t result;                               /* 0 or more, or a negative error */
+    int64_t result; /* 0 or more, or a negative error */
     union {
         struct asyncio_op_poll poll;
         struct asyncio_op_buffer buffer;
@@ -181,17 +186,17 @@ struct asyncio_backend_ops {
     /* Monotonic nanoseconds. */
     int64_t (*now)(struct asyncio_backend *backend);
 
-    /* Begins an operation. Returns: true when it is done already, with op->result; complete() is not called for it then.
-     * A standing operation returns false unless it failed. */
+    /* Begins an operation. Returns: true when it is done already, with op->result; complete() is not called for it
+     * then. A standing operation returns false unless it failed. */
     bool (*submit)(struct asyncio_backend *backend, struct asyncio_op *op);
 
-    /* Takes an operation back. Returns: true when it is undone now, and complete() will not be called; false when it will be,
-     * with -ECANCELED or with what had happened. */
+    /* Takes an operation back. Returns: true when it is undone now, and complete() will not be called; false when it
+     * will be, with -ECANCELED or with what had happened. */
     bool (*cancel)(struct asyncio_backend *backend, struct asyncio_op *op);
 
-    /* Waits until something completes, wake is called or the deadline (of `now`) is reached, INT64_MAX being never, and calls
-     * complete() for what is done. With a deadline in the past it only looks. `external`: a thread is at work for the loop, so that
-     * the simulator's clock must stand still.
+    /* Waits until something completes, wake is called or the deadline (of `now`) is reached, INT64_MAX being never,
+     * and calls complete() for what is done. With a deadline in the past it only looks. `external`: a thread is at
+     * work for the loop, so that the simulator's clock must stand still. It may end early, with nothing done.
      * Returns: 0; -EINTR after a signal; a negative error when the kernel will not poll. */
     int (*poll)(struct asyncio_backend *backend, int64_t deadline_ns, bool external);
 
@@ -204,7 +209,7 @@ struct asyncio_backend_ops {
     /* A file descriptor that is readable when poll has work, for embedding; -EOPNOTSUPP. */
     int (*fd)(struct asyncio_backend *backend);
 
-    /* How many operations it has: with none, no timer and no hold, nothing can happen any more. */
+    /* How many operations may yet complete: with none, no timer and no hold, nothing can happen any more. */
     size_t (*pending)(const struct asyncio_backend *backend);
 };
 
@@ -221,14 +226,17 @@ ASYNCIO_API bool asyncio_op_submit(struct asyncio_loop *loop, struct asyncio_op 
 /* Takes it back. Returns: as `cancel`. */
 ASYNCIO_API bool asyncio_op_cancel(struct asyncio_loop *loop, struct asyncio_op *op);
 
-/* Does an operation on the running loop from a task, suspending while it cannot be done. A pending cancel is met on entry, before any effect.
- * Returns: its result. Cancelled: it did not happen; when it had happened already, its result is returned and the cancel meets the next wait. */
+/* Does an operation on the running loop from a task, suspending while it cannot be done. A pending cancel is met on
+ * entry, before any effect.
+ * Returns: its result. Cancelled: it did not happen; when it had happened already, its result is returned and the
+ * cancel meets the next wait. */
 ASYNCIO_ASYNC int64_t asyncio_op_await(struct asyncio_op *op);
 
-/* ================================================================================================================ Embedding */
+/* ======================================================================================================= Embedding */
 
-/* Runs one turn: polls, until `deadline_ns` at most and not at all when something is ready, then runs what is ready. For a foreign loop that
- * drives this one. Returns: 1 when something ran; 0; a negative error as asyncio_loop_run_forever. */
+/* Runs one turn: polls, until `deadline_ns` at most and not at all when something is ready, then runs what is ready.
+ * For a foreign loop that drives this one. Returns: 1 when something ran; 0; a negative error as
+ * asyncio_loop_run_forever. */
 ASYNCIO_API int asyncio_loop_run_once(struct asyncio_loop *loop, int64_t deadline_ns);
 
 /* When the loop has to run next, by its clock: now when something is ready, INT64_MAX when only its fd can tell. */
@@ -241,21 +249,21 @@ ASYNCIO_API int asyncio_loop_fd(struct asyncio_loop *loop);
 struct asyncio_hooks {
     size_t size;
     void *arg;
-    void (*before_block)(void *arg);               /* a poll is going to block: let go of the interpreter's lock */
-    void (*after_block)(void *arg);                /* it has ended */
-    void (*enter)(void *arg, void *context);       /* a node with a context is going to run */
-    void (*leave)(void *arg, void *context);       /* it has run */
-    int (*interrupted)(void *arg);                 /* a signal ended a poll; a negative result ends the run with it */
+    void (*before_block)(void *arg);         /* a poll is going to block: let go of the interpreter's lock */
+    void (*after_block)(void *arg);          /* it has ended */
+    void (*enter)(void *arg, void *context); /* a node with a context is going to run */
+    void (*leave)(void *arg, void *context); /* it has run */
+    int (*interrupted)(void *arg);           /* a signal ended a poll; a negative result ends the run with it */
 };
 
 /* Sets the hooks; NULL: none. The structure is copied. Returns: 0; -EINVAL. */
 ASYNCIO_API int asyncio_loop_set_hooks(struct asyncio_loop *loop, const struct asyncio_hooks *hooks);
 
-/* How many nodes run between two polls while the ready queue is never empty; 64 at first, 1: every turn polls, as CPython's do, and as the
- * simulator always does. Returns: 0; -EINVAL. */
+/* How many nodes run between two polls while the ready queue is never empty; 64 at first, 1: every turn polls, as
+ * CPython's do, and as the simulator always does. Returns: 0; -EINVAL. */
 ASYNCIO_API int asyncio_loop_set_poll_interval(struct asyncio_loop *loop, unsigned nodes);
 
-/* ================================================================================================================== Testing */
+/* ========================================================================================================= Testing */
 
 /* Lets the nth allocation from now fail, counted from 0, and `count` of them in a row; -1: none. Stacks count too. */
 ASYNCIO_API void asyncio_fail_allocation(int64_t nth, int64_t count);

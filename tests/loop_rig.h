@@ -86,7 +86,7 @@ static inline int wait_for_nothing(void *arg)
     return r;
 }
 
-/* ------------------------------------------------------------------------------------------------------ A wrapped back end */
+/* ---------------------------------------------------------------------------------------------- A wrapped back end */
 
 static const struct asyncio_backend_ops *inner;
 static struct {
@@ -115,8 +115,11 @@ static inline int wrapped_poll(struct asyncio_backend *backend, int64_t deadline
         watch.deadlines[watch.blocking++ % 64] = deadline_ns;
     }
     watch.fail = 0;
-    if (fail)
+    /* What a poll that fails has found must not be lost. */
+    if (fail) {
+        inner->poll(backend, 0, external);
         return fail;
+    }
     return inner->poll(backend, deadline_ns == INT64_MAX ? deadline_ns : deadline_ns - watch.shift_ns, external);
 }
 

@@ -49,7 +49,7 @@ static inline void look_often(void)
         look();
 }
 
-/* --------------------------------------------------------------------------------------- Operations that never wait */
+/* -------------------------------------------------------------------------------------- Operations that never wait */
 
 static inline int64_t call(struct asyncio_op op)
 {
@@ -117,7 +117,7 @@ static inline int64_t listen_on(int fd, int backlog)
     return call((struct asyncio_op){.opcode = ASYNCIO_OP_LISTEN, .fd = fd, .argument = backlog});
 }
 
-/* ----------------------------------------------------------------------------------------------------------- Probes */
+/* ---------------------------------------------------------------------------------------------------------- Probes */
 
 struct probe {
     struct asyncio_op op;
@@ -242,7 +242,7 @@ static inline int64_t recv_now(int fd, void *data, size_t size)
     return -EAGAIN;
 }
 
-/* --------------------------------------------------------------------------------------------------------- Real fds */
+/* -------------------------------------------------------------------------------------------------------- Real fds */
 
 /* A watch as add_reader and add_writer set it. */
 #define WATCH (ASYNCIO_OP_STANDING | ASYNCIO_OP_FOREIGN)

@@ -1,7 +1,7 @@
 /* What every back end promises of sockets and pipes: data, ends, errors, connecting. */
 #include "rig.h"
 
-/* ------------------------------------------------------------------------------------------------ Sockets and pipes */
+/* ----------------------------------------------------------------------------------------------- Sockets and pipes */
 
 TEST_NO_SWEEP(pair_at_once, "what can be done at once is done by submit", RIG)
 {
@@ -403,7 +403,7 @@ TEST_NO_SWEEP(bad_operations, "what makes no sense is refused by submit", RIG)
     close_rig();
 }
 
-/* ------------------------------------------------------------------------------------------------------- Connecting */
+/* ------------------------------------------------------------------------------------------------------ Connecting */
 
 static void talk(int client, int server)
 {

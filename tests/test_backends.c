@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* --------------------------------------------------------------------------------------------------------- Choosing */
+/* -------------------------------------------------------------------------------------------------------- Choosing */
 
 static const char *chosen(const char *asked)
 {
@@ -82,7 +82,7 @@ TEST_NO_SWEEP(open_without_memory, "opening fails cleanly when any allocation do
     close_rig();
 }
 
-/* -------------------------------------------------------------------------------------------------- Time and waking */
+/* ------------------------------------------------------------------------------------------------- Time and waking */
 
 TEST_NO_SWEEP(never_early, "D-02: a poll does not end before its deadline", RIG)
 {
@@ -225,7 +225,7 @@ TEST_NO_SWEEP(signal_ends_poll, "a signal ends a poll that blocks with -EINTR, a
     close_rig();
 }
 
-/* ------------------------------------------------------------------------------------------- Cancelling and closing */
+/* ------------------------------------------------------------------------------------------ Cancelling and closing */
 
 TEST_NO_SWEEP(cancel_undoes, "a cancelled receive takes nothing; its memory is free at once", RIG)
 {

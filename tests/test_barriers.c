@@ -769,11 +769,13 @@ static int barrier_misuse(void *arg)
     return asyncio_barrier_wait(&barrier);
 }
 
-TEST(barrier_misuse, "B-01: less than one party, no barrier and one that is only zeroed are -EINVAL, no task is "
-                     "-ENOTASK")
+TEST(barrier_misuse,
+     "B-01: less than one party or more than an int, no barrier and one that is only zeroed are -EINVAL, no task is "
+     "-ENOTASK")
 {
     EXPECT_INT(asyncio_barrier_init(&barrier, 0), -EINVAL);
     EXPECT_INT(asyncio_barrier_init(&barrier, -3), -EINVAL);
+    EXPECT_INT(asyncio_barrier_init(&barrier, INT32_MAX + 1L), -EINVAL);
     EXPECT_INT(asyncio_barrier_init(NULL, 1), -EINVAL);
     EXPECT_INT(asyncio_barrier_wait(NULL), -EINVAL);
     EXPECT_INT(run(barrier_misuse, NULL), -EINVAL);

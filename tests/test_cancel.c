@@ -63,11 +63,13 @@ static int swallow(void *arg)
 static void describe(struct asyncio_future *task)
 {
     trace("%s is %s, cancelling %d", asyncio_task_get_name(task),
-          asyncio_future_cancelled(task) ? "cancelled" : asyncio_future_done(task) ? "done" : "pending",
+          asyncio_future_cancelled(task) ? "cancelled"
+          : asyncio_future_done(task)    ? "done"
+                                         : "pending",
           asyncio_task_cancelling(task));
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- Moments */
+/* --------------------------------------------------------------------------------------------------------- Moments */
 
 static int before_the_first_step(void *arg)
 {
@@ -148,7 +150,8 @@ static int after_the_result(void *arg)
     return 0;
 }
 
-TEST(cancel_after_the_result, "T-06: what is awaited is done but not delivered: the cancel wins, the value stays in the future")
+TEST(cancel_after_the_result,
+     "T-06: what is awaited is done but not delivered: the cancel wins, the value stays in the future")
 {
     EXPECT_INT(play(after_the_result), 0);
     EXPECT_TRACE("[0.000] task: -ECANCELED\n");
@@ -297,7 +300,7 @@ TEST(cancel_from_callbacks, "T-06: a callback cancels like a task")
                  "[2.000] by a timer: -ECANCELED\n");
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- Reasons */
+/* --------------------------------------------------------------------------------------------------------- Reasons */
 
 static int says_why(void *arg)
 {
@@ -330,21 +333,24 @@ static int gives_reasons(void *arg)
     turns(1);
     cancel(task);
     turns(1);
-    EXPECT_INT(asyncio_future_cancel_with(task, "a reason that is longer than the sixty-three bytes that are kept of it"), 1);
+    EXPECT_INT(
+        asyncio_future_cancel_with(task, "a reason that is longer than the sixty-three bytes that are kept of it"), 1);
     everybody();
     return 0;
 }
 
-TEST(cancel_with_a_reason, "T-06: the last reason is told, cut; none when none was given; whoever awaits the task hears it too")
+TEST(cancel_with_a_reason,
+     "T-06: the last reason is told, cut; none when none was given; whoever awaits the task hears it too")
 {
     EXPECT_INT(play(gives_reasons), 0);
-    EXPECT_TRACE("[0.000] -ECANCELED, because 'shutting down'\n"
-                 "[0.000] -ECANCELED, because ''\n"
-                 "[0.000] -ECANCELED, because 'a reason that is longer than the sixty-three bytes that are kep'\n"
-                 "[0.000] awaited -ECANCELED, because 'a reason that is longer than the sixty-three bytes that are kep'\n");
+    EXPECT_TRACE(
+        "[0.000] -ECANCELED, because 'shutting down'\n"
+        "[0.000] -ECANCELED, because ''\n"
+        "[0.000] -ECANCELED, because 'a reason that is longer than the sixty-three bytes that are kep'\n"
+        "[0.000] awaited -ECANCELED, because 'a reason that is longer than the sixty-three bytes that are kep'\n");
 }
 
-/* ------------------------------------------------------------------------------------------------------------- Self-cancel */
+/* ----------------------------------------------------------------------------------------------------- Self-cancel */
 
 static int cancels_itself_and_ends(void *arg)
 {
@@ -366,7 +372,8 @@ static int self_cancel_then_end(void *arg)
     return 0;
 }
 
-TEST(self_cancel_then_end, "T-07 #42: a task that cancels itself and returns without a wait ends cancelled, but keeps an error")
+TEST(self_cancel_then_end,
+     "T-07 #42: a task that cancels itself and returns without a wait ends cancelled, but keeps an error")
 {
     EXPECT_INT(play(self_cancel_then_end), 0);
     EXPECT_TRACE("[0.000] goes on\n"
@@ -401,7 +408,7 @@ TEST(self_cancel_then_wait, "T-07: no effect until the first wait that suspends,
     EXPECT_INT(run(self_cancel_then_wait, NULL), 0);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- Swallowed */
+/* ------------------------------------------------------------------------------------------------------- Swallowed */
 
 static int swallowed(void *arg)
 {
@@ -470,7 +477,7 @@ TEST(cancel_swallowed_by_the_awaited, "T-08 #18: who awaits a task that swallows
                  "[0.000] outer is done, cancelling 1\n");
 }
 
-/* --------------------------------------------------------------------------------------------------------------- Uncancel */
+/* -------------------------------------------------------------------------------------------------------- Uncancel */
 
 static int uncancels(void *arg)
 {
@@ -501,7 +508,7 @@ TEST(cancelling_and_uncancel, "T-09: the count never falls below 0; the last unc
     EXPECT_INT(asyncio_task_uncancel(NULL), 0);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ Chains */
+/* ---------------------------------------------------------------------------------------------------------- Chains */
 
 static int through_a_chain(void *arg)
 {
@@ -631,7 +638,7 @@ TEST(dead_lock_in_a_circle, "T-06 #60 R-02: a circle is a dead lock that run rep
     close_loop(loop);
 }
 
-/* --------------------------------------------------------------------------------------------------------- Cancel and wait */
+/* ------------------------------------------------------------------------------------------------- Cancel and wait */
 
 static int cancel_and_wait(void *arg)
 {
@@ -681,7 +688,8 @@ static int cancelled_meanwhile(void *arg)
     return 0;
 }
 
-TEST(cancel_and_wait_cancelled, "T-06: a caller that is cancelled meanwhile goes on waiting; the cancel meets its next wait")
+TEST(cancel_and_wait_cancelled,
+     "T-06: a caller that is cancelled meanwhile goes on waiting; the cancel meets its next wait")
 {
     EXPECT_INT(play(cancelled_meanwhile), 0);
     EXPECT_TRACE("[0.000] cleaner: -ECANCELED, cleaning\n"
@@ -711,7 +719,7 @@ TEST(cancel_and_wait_pending_on_entry, "T-06 T-07: a cancel that was there befor
     trace_clear();
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- Storms */
+/* ---------------------------------------------------------------------------------------------------------- Storms */
 
 static int n_inside;
 
@@ -747,7 +755,8 @@ static int storm(void *arg)
     return 0;
 }
 
-TEST_NO_SWEEP(cancel_storm, "T-06 L-03: cancels at random leave no waiter behind and no lock held", "its turns would differ")
+TEST_NO_SWEEP(cancel_storm, "T-06 L-03: cancels at random leave no waiter behind and no lock held",
+              "its turns would differ")
 {
     EXPECT_INT(play(storm), 0);
 }

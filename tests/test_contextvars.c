@@ -37,11 +37,11 @@ static int paint(void *arg)
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ get, set, reset */
+/* ------------------------------------------------------------------------------------------------- get, set, reset */
 
 static int sets_and_resets(void *arg)
 {
-    struct asyncio_contextvar_token first = {0}, second = {0}, unused = {0};
+    struct asyncio_contextvar_token first = {0}, second = {0}, third = {0}, unused = {0};
 
     (void)arg;
     EXPECT_PTR(asyncio_contextvar_get(&colour, NULL), NULL);
@@ -59,8 +59,10 @@ static int sets_and_resets(void *arg)
     EXPECT_INT(asyncio_contextvar_reset(&unused), -ASYNCIO_EINVALIDSTATE);
     EXPECT_INT(asyncio_contextvar_reset(NULL), -EINVAL);
     EXPECT_INT(asyncio_contextvar_set(NULL, NULL, NULL), -EINVAL);
-    EXPECT_INT(asyncio_contextvar_set(&colour, text("blue"), &first), 0);
-    asyncio_contextvar_token_fini(&first);
+    EXPECT_INT(asyncio_contextvar_set(&colour, text("blue"), &third), 0);
+    asyncio_contextvar_token_fini(&third);
+    asyncio_contextvar_token_fini(&third);
+    asyncio_contextvar_token_fini(&second);
     asyncio_contextvar_token_fini(&first);
     EXPECT_STR(get(), "blue");
     return 0;
@@ -143,7 +145,7 @@ TEST(values_are_counted, "X-02: every reference to a value that contexts take is
     EXPECT_INT(n_held, 0);
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- Tasks */
+/* ----------------------------------------------------------------------------------------------------------- Tasks */
 
 static int tasks_copy(void *arg)
 {
@@ -236,13 +238,14 @@ static int asks_task(void *arg)
     return 0;
 }
 
-TEST(the_context_of_a_task, "X-02 T-12: is one and the same whenever it is asked for, and what is set in it the task finds")
+TEST(the_context_of_a_task,
+     "X-02 T-12: is one and the same whenever it is asked for, and what is set in it the task finds")
 {
     EXPECT_INT(play(asks_task), 0);
     EXPECT_TRACE("[0.000] a finds red\n[0.000] a has green\n");
 }
 
-/* -------------------------------------------------------------------------------------------------------------- Callbacks */
+/* ------------------------------------------------------------------------------------------------------- Callbacks */
 
 static int callbacks_capture(void *arg)
 {
@@ -264,7 +267,8 @@ static int callbacks_capture(void *arg)
     return 0;
 }
 
-TEST(callbacks_capture_the_context, "X-01: call_soon, call_later, call_at and threadsafe, at registration; or run in a given one")
+TEST(callbacks_capture_the_context,
+     "X-01: call_soon, call_later, call_at and threadsafe, at registration; or run in a given one")
 {
     EXPECT_INT(run(callbacks_capture, NULL), 0);
     EXPECT(strstr(transcript(), "[0.000] soon: red\n"));
@@ -298,7 +302,7 @@ TEST(callbacks_leak_nothing, "X-01: what a callback sets is its own")
     EXPECT_TRACE("[0.000] callback: green\n[0.000] next: red\n[0.000] main: red\n");
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ run */
+/* ------------------------------------------------------------------------------------------------------------- run */
 
 static int run_again(void *arg)
 {
@@ -340,7 +344,8 @@ static int runs_a_loop(void *arg)
     return 0;
 }
 
-TEST(contexts_outside_of_a_loop, "X-02 X-03: main starts with a copy of the context that run was called in, and leaves that alone")
+TEST(contexts_outside_of_a_loop,
+     "X-02 X-03: main starts with a copy of the context that run was called in, and leaves that alone")
 {
     struct asyncio_context *context = asyncio_copy_context();
 

@@ -61,7 +61,7 @@ static void suspend(struct worker *worker)
     asyncio__coro_switch(&worker->co, &loop);
 }
 
-/* -------------------------------------------------------------------------------------------------------- the order */
+/* ------------------------------------------------------------------------------------------------------- the order */
 
 static void two_steps(void *arg)
 {
@@ -116,7 +116,7 @@ TEST_NO_SWEEP(exits_to_another_coroutine, "a coroutine may end by starting the n
     end();
 }
 
-/* -------------------------------------------------------------------------------------------- what the switch keeps */
+/* ------------------------------------------------------------------------------------------- what the switch keeps */
 
 /* Keeps more values alive across switches than there are registers, in every kind of register that keeps any. */
 static void juggle(struct worker *worker, struct asyncio__coro *from, struct asyncio__coro *to)
@@ -275,7 +275,7 @@ TEST_NO_SWEEP(deep_frames, "most of the stack can be used, and is kept while sus
     end();
 }
 
-/* ---------------------------------------------------------------------------------------------- the life of a stack */
+/* --------------------------------------------------------------------------------------------- the life of a stack */
 
 static void once(void *arg)
 {
@@ -387,7 +387,7 @@ TEST_REAL(threads_do_not_meet, "each thread switches among its own")
     }
 }
 
-/* --------------------------------------------------------------------------------------------- the end of the stack */
+/* -------------------------------------------------------------------------------------------- the end of the stack */
 
 struct frames {
     int count;

@@ -77,7 +77,8 @@ static int waits_later(void *arg)
     return 0;
 }
 
-TEST(eager_task_that_waits, "T-14: comes back to its creator at the first wait and is a task like any other from then on")
+TEST(eager_task_that_waits,
+     "T-14: comes back to its creator at the first wait and is a task like any other from then on")
 {
     EXPECT_INT(run(waits_later, NULL), 0);
     EXPECT_TRACE("[0.000] eager begins\n[0.000] created\n[1.000] eager: 0\n");
@@ -370,7 +371,7 @@ TEST(eager_tasks_in_groups_in_tasks, "T-14 C-16: groups of eager tasks that open
     EXPECT_INT(n_leaves, 1 << DEEPEST);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- Threads */
+/* --------------------------------------------------------------------------------------------------------- Threads */
 
 static struct asyncio_loop *loop_of_main;
 

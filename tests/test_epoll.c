@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -------------------------------------------------------------------------------------------- Edges and short reads */
+/* ------------------------------------------------------------------------------------------- Edges and short reads */
 
 /* A connection over TCP, both ends the library's. */
 static void tcp_pair(int fds[2])
@@ -242,7 +242,7 @@ TEST_NO_SWEEP(table_grows, "records move when fd numbers grow, also inside a bat
     close_rig();
 }
 
-/* ----------------------------------------------------------------------------------- Time, signals, fork, embedding */
+/* ---------------------------------------------------------------------------------- Time, signals, fork, embedding */
 
 TEST_NO_SWEEP(coarse_never_early, "without epoll_pwait2 a poll is rounded up to milliseconds", RIG)
 {

@@ -6,7 +6,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-/* ----------------------------------------------------------------------------------------------------- Exception handlers */
+/* ---------------------------------------------------------------------------------------------- Exception handlers */
 
 static void handler(struct asyncio_loop *given, const struct asyncio_exception_context *context, void *arg)
 {
@@ -125,7 +125,7 @@ TEST(handler_is_told_of_tasks, "EV-16: of the error of a task that nobody asked:
     close_loop();
 }
 
-/* ------------------------------------------------------------------------------------------------------------- Debug mode */
+/* ------------------------------------------------------------------------------------------------------ Debug mode */
 
 static void take_time(void *arg)
 {
@@ -259,7 +259,7 @@ TEST_REAL(wrong_thread, "EV-10 EV-17: debug mode refuses calls of another thread
     close_loop();
 }
 
-/* ------------------------------------------------------------------------------------------------------------- Dead locks */
+/* ------------------------------------------------------------------------------------------------------ Dead locks */
 
 TEST(dead_lock, "R-09: when nothing can wake the tasks the run ends with -EDEADLK and a report that names them, at once")
 {
@@ -382,7 +382,7 @@ TEST_REAL(run_forever_waits_on, "R-08: run_forever reports a dead lock once and 
     close_loop();
 }
 
-/* ---------------------------------------------------------------------------------------------------------- Other threads */
+/* --------------------------------------------------------------------------------------------------- Other threads */
 
 static void count_post(void *arg)
 {
@@ -606,7 +606,7 @@ TEST_REAL(posted_nodes, "EV-15 EV-11: nodes posted by a thread run in the order 
     close_loop();
 }
 
-/* --------------------------------------------------------------------------------------------------- Choosing a back end */
+/* --------------------------------------------------------------------------------------------- Choosing a back end */
 
 static void expect_backend(const char *asked, const char *environment, const char *name, const char *reason)
 {

@@ -81,7 +81,7 @@ static void end(void)
     close_fds();
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- Watching */
+/* -------------------------------------------------------------------------------------------------------- Watching */
 
 TEST_EPOLL(reader_by_level, "EV-03: a reader is called in every turn while there is something to read, and not after")
 {
@@ -489,7 +489,7 @@ TEST_SIM(no_raw_fds, "R-11: the simulator has none, and says so without looking 
     close_loop();
 }
 
-/* -------------------------------------------------------------------------------------------------------- asyncio_wait_fd */
+/* ------------------------------------------------------------------------------------------------- asyncio_wait_fd */
 
 /* A task that waits and says what came. */
 struct waiting {

@@ -1,4 +1,5 @@
-/* test_futures.c -- a result that is still to come: states, callbacks, awaiting, and the report of an error that nobody saw. */
+/* test_futures.c -- a result that is still to come: states, callbacks, awaiting, and the report of an error that nobody
+ * saw. */
 #include "crew.h"
 
 #include <string.h>
@@ -37,7 +38,7 @@ static int await_shared(void *arg)
     return r;
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- States */
+/* ---------------------------------------------------------------------------------------------------------- States */
 
 static int has_states(void *arg)
 {
@@ -126,7 +127,7 @@ TEST(future_of_a_loop, "F-06: knows its loop, which need not run; without one it
     close_loop(loop);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- Callbacks */
+/* ------------------------------------------------------------------------------------------------------- Callbacks */
 
 static int calls_back(void *arg)
 {
@@ -147,8 +148,8 @@ static int calls_back(void *arg)
     return 0;
 }
 
-TEST(callbacks_in_order, "F-03: in order of registration, from the loop, also for a future that is done; one added twice is "
-                         "called twice")
+TEST(callbacks_in_order,
+     "F-03: in order of registration, from the loop, also for a future that is done; one added twice is called twice")
 {
     EXPECT_INT(run(calls_back, NULL), 0);
     EXPECT_TRACE("[0.000] set\n"
@@ -224,10 +225,12 @@ static int changes_list(void *arg)
     EXPECT_INT(asyncio_future_set_result(shared, 2, NULL), 0);
     turns(3);
     EXPECT_PTR(shared, NULL);
+    asyncio_future_unref(shared);
     return 0;
 }
 
-TEST(callbacks_that_change_the_list, "F-04 #68: one that removes, adds and drops the future disturbs neither the others nor itself")
+TEST(callbacks_that_change_the_list,
+     "F-04 #68: one that removes, adds and drops the future disturbs neither the others nor itself")
 {
     EXPECT_INT(run(changes_list, NULL), 0);
     EXPECT_TRACE("[0.000] changed\n[0.000] b: 2\n[0.000] added: 2\n");
@@ -262,7 +265,8 @@ static int is_evil(void *arg)
     return 0;
 }
 
-TEST(callbacks_removed_while_removing, "F-04 #68: user code that runs in the midst of a removal may remove the next one")
+TEST(callbacks_removed_while_removing,
+     "F-04 #68: user code that runs in the midst of a removal may remove the next one")
 {
     EXPECT_INT(run(is_evil, NULL), 0);
     EXPECT_TRACE("[0.000] c: 1\n");
@@ -315,7 +319,7 @@ TEST(callbacks_have_a_context, "F-03 X-01: the one of their registration, or the
     EXPECT_TRACE("[0.000] colour none\n[0.000] colour red\n[0.000] colour red\n");
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- Awaiting */
+/* -------------------------------------------------------------------------------------------------------- Awaiting */
 
 static void set_shared(void *arg)
 {
@@ -354,7 +358,8 @@ static int one_gives_up(void *arg)
     return 0;
 }
 
-TEST(one_of_several_is_cancelled, "F-07 T-06: awaiting cancels through, so that the others get -ECANCELED without being cancelled")
+TEST(one_of_several_is_cancelled,
+     "F-07 T-06: awaiting cancels through, so that the others get -ECANCELED without being cancelled")
 {
     EXPECT_INT(play(one_gives_up), 0);
     EXPECT_TRACE("[0.000] a: -ECANCELED\n[0.000] b: -ECANCELED\n");
@@ -382,7 +387,7 @@ TEST(a_result_for_a_cancelled_future, "F-10 F-01: is dropped with an error that 
     EXPECT_TRACE("[0.000] a: -ECANCELED\n");
 }
 
-/* ------------------------------------------------------------------------------------------------------------ Unretrieved */
+/* ----------------------------------------------------------------------------------------------------- Unretrieved */
 
 static int fails_futures(void *arg)
 {
@@ -439,8 +444,8 @@ static int has_handler(void *arg)
     return 0;
 }
 
-TEST(the_exception_handler_is_told, "F-08 X-04 #59: what, which error and future, where it was made in debug mode; in the task's "
-                                    "context")
+TEST(the_exception_handler_is_told,
+     "F-08 X-04 #59: what, which error and future, where it was made in debug mode; in the task's context")
 {
     EXPECT_INT(run(has_handler, text("blue")), 0);
     EXPECT_TRACE("[0.000] Task exception was never retrieved: -EIO, colour red, source none\n"
@@ -466,13 +471,14 @@ static int has_curious_handler(void *arg)
     return 0;
 }
 
-TEST(the_handler_may_ask_the_future, "F-08 T-16: it runs in no task, and may look at the future and hold it for a moment")
+TEST(the_handler_may_ask_the_future,
+     "F-08 T-16: it runs in no task, and may look at the future and hold it for a moment")
 {
     EXPECT_INT(run(has_curious_handler, NULL), 0);
     EXPECT_TRACE("[0.000] told\n");
 }
 
-/* ------------------------------------------------------------------------------------------------------------- Who waits */
+/* ------------------------------------------------------------------------------------------------------- Who waits */
 
 static bool repr_has(const struct asyncio_future *future, const char *part)
 {
@@ -489,18 +495,29 @@ static int await_or_wait(void *arg)
     int result, r = -EINVAL;
 
     switch (number_of(arg)) {
-    case 0: r = asyncio_await(shared); break;
-    case 1: r = asyncio_wait(&shared, 1, ASYNCIO_FOREVER, ASYNCIO_ALL_COMPLETED); break;
-    case 2: r = asyncio_gather(&shared, 1, &result); break;
-    case 3: r = asyncio_shield(shared); break;
-    case 4: r = asyncio_wait_for_future(shared, 100); break;
+    case 0:
+        r = asyncio_await(shared);
+        break;
+    case 1:
+        r = asyncio_wait(&shared, 1, ASYNCIO_FOREVER, ASYNCIO_ALL_COMPLETED);
+        break;
+    case 2:
+        r = asyncio_gather(&shared, 1, &result);
+        break;
+    case 3:
+        r = asyncio_shield(shared);
+        break;
+    case 4:
+        r = asyncio_wait_for_future(shared, 100);
+        break;
     case 5:
         r = asyncio_as_completed(&iteration, &shared, 1, 100);
         if (r == 0)
             r = asyncio_as_completed_next(&iteration, &next);
         asyncio_as_completed_fini(&iteration);
         break;
-    default: break;
+    default:
+        break;
     }
     return r;
 }
@@ -524,7 +541,8 @@ static int forgets_waiters(void *arg)
     return 0;
 }
 
-TEST(waiters_are_known_and_forgotten, "F-11 #25 #28 #29 #30: every kind of wait stands on the future while it lasts, and no longer")
+TEST(waiters_are_known_and_forgotten,
+     "F-11 #25 #28 #29 #30: every kind of wait stands on the future while it lasts, and no longer")
 {
     EXPECT_INT(run(forgets_waiters, NULL), 0);
 }

@@ -63,7 +63,7 @@ static int gather_exceptions(void *arg)
     return r;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- Results */
+/* --------------------------------------------------------------------------------------------------------- Results */
 
 static int in_order(void *arg)
 {
@@ -77,7 +77,8 @@ static int in_order(void *arg)
     return 0;
 }
 
-TEST(gather_in_order, "C-02: the results stand in the order of the arguments, whoever ends first; they are not compulsory")
+TEST(gather_in_order,
+     "C-02: the results stand in the order of the arguments, whoever ends first; they are not compulsory")
 {
     EXPECT_INT(play(in_order), 0);
     EXPECT_TRACE("[1.000] b: 0\n[2.000] c: 0\n[3.000] a: 0\n[3.000] gather: 0\n");
@@ -181,7 +182,7 @@ TEST_NO_SWEEP(gather_of_many, "C-02: hundreds", "too many faults")
     trace_clear();
 }
 
-/* ------------------------------------------------------------------------------------------------------------ A child fails */
+/* --------------------------------------------------------------------------------------------------- A child fails */
 
 static int one_fails(void *arg)
 {
@@ -219,7 +220,8 @@ static int several_fail(void *arg)
     return 0;
 }
 
-TEST(gather_when_several_fail, "C-03: the first error counts, later ones need not be retrieved; it cannot be cancelled any more")
+TEST(gather_when_several_fail,
+     "C-03: the first error counts, later ones need not be retrieved; it cannot be cancelled any more")
 {
     EXPECT_INT(play(several_fail), 0);
     EXPECT_STR(captured_log(), "");
@@ -262,13 +264,14 @@ static int one_is_cancelled(void *arg)
     return 0;
 }
 
-TEST(gather_when_a_child_is_cancelled, "C-04: that is its error; the gathering itself is not cancelled, nor are the others")
+TEST(gather_when_a_child_is_cancelled,
+     "C-04: that is its error; the gathering itself is not cancelled, nor are the others")
 {
     EXPECT_INT(play(one_is_cancelled), 0);
     EXPECT_TRACE("[0.000] a: -ECANCELED\n[2.000] b: 0\n");
 }
 
-/* ---------------------------------------------------------------------------------------------------------- It is cancelled */
+/* ------------------------------------------------------------------------------------------------- It is cancelled */
 
 static int first_ends_it(void *arg)
 {
@@ -311,7 +314,8 @@ static int last_ends_it(void *arg)
     return 0;
 }
 
-TEST(gather_exceptions_cancelled, "C-05 #21: with errors as results it ends when all have, and is cancelled all the same")
+TEST(gather_exceptions_cancelled,
+     "C-05 #21: with errors as results it ends when all have, and is cancelled all the same")
 {
     EXPECT_INT(play(last_ends_it), 0);
     EXPECT_TRACE("[1.000] a has cleaned up after -ECANCELED\n"
@@ -416,7 +420,7 @@ TEST(gather_dropped, "C-02: a gathering that nobody holds is forgotten; its chil
     EXPECT_TRACE("[1.000] a: 0\n[1.000] b fails\n");
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- Composed */
+/* -------------------------------------------------------------------------------------------------------- Composed */
 
 static int nested(void *arg)
 {

@@ -229,7 +229,7 @@ TEST_NO_SWEEP(graph_circle, "#60 F-11: tasks that wait for one another in a circ
     expect_in(log, "ERROR:   C (task #");
 }
 
-/* --------------------------------------------------------------------------------------------------- Lists of tasks */
+/* -------------------------------------------------------------------------------------------------- Lists of tasks */
 
 static int await_shielded(void *arg)
 {

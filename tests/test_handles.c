@@ -27,7 +27,7 @@ static int schedule(enum way way, asyncio_callback *callback, void *arg, struct 
     }
 }
 
-/* -------------------------------------------------------------------------------------------------------------- Cancelling */
+/* ------------------------------------------------------------------------------------------------------ Cancelling */
 
 TEST(handle_cancel, "EV-13 EV-06: a cancelled handle does not run, in each way of scheduling; a second cancel changes nothing")
 {
@@ -128,7 +128,7 @@ TEST(handle_null, "EV-13: NULL is allowed everywhere; a callback is needed")
     close_loop();
 }
 
-/* --------------------------------------------------------------------------------------------------------------- Lifetimes */
+/* ------------------------------------------------------------------------------------------------------- Lifetimes */
 
 TEST(handle_dropped_early, "EV-13: who drops a handle does not cancel it")
 {
@@ -222,7 +222,7 @@ TEST_NO_SWEEP(handle_threadsafe_many, "EV-11: a thousand thread-safe calls at on
     close_loop();
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- Contexts */
+/* -------------------------------------------------------------------------------------------------------- Contexts */
 
 static const struct asyncio_contextvar colour = {.name = "colour"};
 
@@ -321,7 +321,7 @@ TEST(handle_context_of_cancelled, "X-01 EV-13: a handle that is cancelled, or wh
     close_loop();
 }
 
-/* ----------------------------------------------------------------------------------------------------- From other threads */
+/* ---------------------------------------------------------------------------------------------- From other threads */
 
 static void add_three(void *arg)
 {
@@ -520,7 +520,7 @@ TEST_REAL(threadsafe_handles_dropped_elsewhere, "EV-11 EV-13: another thread may
     }
 }
 
-/* --------------------------------------------------------------------------------------------------------------- No memory */
+/* ------------------------------------------------------------------------------------------------------- No memory */
 
 static int schedule_without_memory(void *arg)
 {

@@ -7,7 +7,7 @@ static struct asyncio_lock lock;
 static struct asyncio_event event;
 static int owners;
 
-/* ------------------------------------------------------------------------------------------------------------- Lock */
+/* ------------------------------------------------------------------------------------------------------------ Lock */
 
 /* Takes the lock, keeps it for that many turns and gives it back. */
 static int take_lock(void *arg)
@@ -648,7 +648,7 @@ TEST_DIES(lock_fini_in_hand_over, SIGABRT, "asyncio_lock_fini")
 }
 #endif
 
-/* ------------------------------------------------------------------------------------------------------------ Event */
+/* ----------------------------------------------------------------------------------------------------------- Event */
 
 static int wait_event(void *arg)
 {

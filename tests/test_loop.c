@@ -4,7 +4,7 @@
 #include <math.h>
 #include <sys/socket.h>
 
-/* -------------------------------------------------------------------------------------------------------------- The turn */
+/* -------------------------------------------------------------------------------------------------------- The turn */
 
 static void say_and_add(void *arg)
 {
@@ -186,7 +186,7 @@ TEST_NO_SWEEP(busy_turns_let_timers_in, "EV-04: callbacks that always schedule t
     close_loop();
 }
 
-/* -------------------------------------------------------------------------------------------------------------- The clock */
+/* ------------------------------------------------------------------------------------------------------- The clock */
 
 TEST(equal_deadlines, "D-01 EV-12: eight callbacks of one time run in the order of registration")
 {
@@ -401,7 +401,7 @@ TEST_SIM(start_time, "#50 R-12: the simulator's clock starts where it is told to
     close_loop();
 }
 
-/* ----------------------------------------------------------------------------------------------------------- Run and stop */
+/* ---------------------------------------------------------------------------------------------------- Run and stop */
 
 static void stop_in_turn(void *arg)
 {
@@ -548,7 +548,7 @@ TEST_NO_SWEEP(failed_poll_loses_nothing, "#52 R-08: what was ready when a poll f
     close_loop();
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ Close */
+/* ----------------------------------------------------------------------------------------------------------- Close */
 
 static int nothing(void *arg)
 {
@@ -673,7 +673,7 @@ TEST(close_with_suspended_tasks, "R-11: a loop whose tasks are suspended is not 
     close_loop();
 }
 
-/* -------------------------------------------------------------------------------------------------------- Poll interval */
+/* --------------------------------------------------------------------------------------------------- Poll interval */
 
 static void turn_again(void *arg)
 {
@@ -719,7 +719,7 @@ TEST_NO_SWEEP(poll_interval_adapts, "EV-05 EV-04: nodes of 10 us each: a poll ev
     close_loop();
 }
 
-/* ------------------------------------------------------------------------------------------------------ Hooks and embedding */
+/* --------------------------------------------------------------------------------------------- Hooks and embedding */
 
 static void before_block(void *arg)
 {

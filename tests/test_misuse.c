@@ -1,5 +1,5 @@
-/* test_misuse.c -- wrong states, wrong threads, wrong places, NULL and numbers that are none: each has its error, and nothing is lost.
- * What is refused by one function alone stands in that function's own test. */
+/* test_misuse.c -- wrong states, wrong threads, wrong places, NULL and numbers that are none: each has its error, and
+ * nothing is lost. What is refused by one function alone stands in that function's own test. */
 #include "crew.h"
 
 #include <math.h>
@@ -25,26 +25,80 @@ static void callback(void *arg)
     (void)arg;
 }
 
-/* ------------------------------------------------------------------------------------------------------- Outside of a task */
+/* ----------------------------------------------------------------------------------------------- Outside of a task */
 
-static int bad_await(void) { return asyncio_await(shared); }
-static int bad_shield(void) { return asyncio_shield(shared); }
-static int bad_cancel_and_wait(void) { return asyncio_cancel_and_wait(shared); }
-static int bad_sleep(void) { return asyncio_sleep(1); }
-static int bad_yield(void) { return asyncio_sleep(0); }
-static int bad_gather(void) { return asyncio_gather(&shared, 1, NULL); }
-static int bad_wait(void) { return asyncio_wait(&shared, 1, 1, ASYNCIO_ALL_COMPLETED); }
-static int bad_wait_for(void) { return asyncio_wait_for(give, NULL, 1); }
-static int bad_wait_for_zero(void) { return asyncio_wait_for(give, NULL, 0); }
-static int bad_wait_for_future(void) { return asyncio_wait_for_future(shared, 1); }
-static int bad_lock(void) { return asyncio_lock_acquire(&lock); }
-static int bad_event(void) { return asyncio_event_wait(&event); }
-static int bad_condition(void) { return asyncio_condition_acquire(&condition); }
-static int bad_semaphore(void) { return asyncio_semaphore_acquire(&semaphore); }
-static int bad_barrier(void) { return asyncio_barrier_wait(&barrier); }
-static int bad_join(void) { return asyncio_queue_join(&queue); }
-static int bad_wait_fd(void) { return asyncio_wait_fd(0, ASYNCIO_READABLE); }
-static int bad_to_thread(void) { return asyncio_to_thread(give, NULL); }
+static int bad_await(void)
+{
+    return asyncio_await(shared);
+}
+static int bad_shield(void)
+{
+    return asyncio_shield(shared);
+}
+static int bad_cancel_and_wait(void)
+{
+    return asyncio_cancel_and_wait(shared);
+}
+static int bad_sleep(void)
+{
+    return asyncio_sleep(1);
+}
+static int bad_yield(void)
+{
+    return asyncio_sleep(0);
+}
+static int bad_gather(void)
+{
+    return asyncio_gather(&shared, 1, NULL);
+}
+static int bad_wait(void)
+{
+    return asyncio_wait(&shared, 1, 1, ASYNCIO_ALL_COMPLETED);
+}
+static int bad_wait_for(void)
+{
+    return asyncio_wait_for(give, NULL, 1);
+}
+static int bad_wait_for_zero(void)
+{
+    return asyncio_wait_for(give, NULL, 0);
+}
+static int bad_wait_for_future(void)
+{
+    return asyncio_wait_for_future(shared, 1);
+}
+static int bad_lock(void)
+{
+    return asyncio_lock_acquire(&lock);
+}
+static int bad_event(void)
+{
+    return asyncio_event_wait(&event);
+}
+static int bad_condition(void)
+{
+    return asyncio_condition_acquire(&condition);
+}
+static int bad_semaphore(void)
+{
+    return asyncio_semaphore_acquire(&semaphore);
+}
+static int bad_barrier(void)
+{
+    return asyncio_barrier_wait(&barrier);
+}
+static int bad_join(void)
+{
+    return asyncio_queue_join(&queue);
+}
+static int bad_wait_fd(void)
+{
+    return asyncio_wait_fd(0, ASYNCIO_READABLE);
+}
+static int bad_to_thread(void)
+{
+    return asyncio_to_thread(give, NULL);
+}
 
 static int bad_as_completed(void)
 {
@@ -93,14 +147,29 @@ static const struct {
     const char *name;
     int (*call)(void);
 } waits[] = {
-    {"await", bad_await},         {"shield", bad_shield},   {"cancel_and_wait", bad_cancel_and_wait},
-    {"sleep", bad_sleep},         {"yield", bad_yield},     {"gather", bad_gather},
-    {"wait", bad_wait},           {"wait_for", bad_wait_for}, {"wait_for 0", bad_wait_for_zero},
-    {"wait_for_future", bad_wait_for_future},               {"as_completed", bad_as_completed},
-    {"lock", bad_lock},           {"event", bad_event},     {"condition", bad_condition},
-    {"semaphore", bad_semaphore}, {"barrier", bad_barrier}, {"queue get", bad_get},
-    {"queue join", bad_join},     {"select", bad_select},   {"timeout", bad_timeout},
-    {"task group", bad_group},    {"wait_fd", bad_wait_fd}, {"to_thread", bad_to_thread},
+    {"await", bad_await},
+    {"shield", bad_shield},
+    {"cancel_and_wait", bad_cancel_and_wait},
+    {"sleep", bad_sleep},
+    {"yield", bad_yield},
+    {"gather", bad_gather},
+    {"wait", bad_wait},
+    {"wait_for", bad_wait_for},
+    {"wait_for 0", bad_wait_for_zero},
+    {"wait_for_future", bad_wait_for_future},
+    {"as_completed", bad_as_completed},
+    {"lock", bad_lock},
+    {"event", bad_event},
+    {"condition", bad_condition},
+    {"semaphore", bad_semaphore},
+    {"barrier", bad_barrier},
+    {"queue get", bad_get},
+    {"queue join", bad_join},
+    {"select", bad_select},
+    {"timeout", bad_timeout},
+    {"task group", bad_group},
+    {"wait_fd", bad_wait_fd},
+    {"to_thread", bad_to_thread},
     {"operation", bad_op},
 };
 
@@ -116,8 +185,8 @@ static void wait_in_callback(void *arg)
     EXPECT(!shared || !asyncio_future_done(shared));
 }
 
-TEST(waiting_outside_of_a_task, "T-16 C-11 C-16: every call that may wait says so, outside of a loop and in a plain callback, and has no "
-                                "effect")
+TEST(waiting_outside_of_a_task,
+     "T-16 C-11 C-16: every call that may wait says so, outside of a loop and in a plain callback, and has no effect")
 {
     struct asyncio_loop *loop;
 
@@ -139,7 +208,7 @@ TEST(waiting_outside_of_a_task, "T-16 C-11 C-16: every call that may wait says s
     close_loop(loop);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ NULL */
+/* ------------------------------------------------------------------------------------------------------------ NULL */
 
 static int uses_null(void *arg)
 {
@@ -222,7 +291,7 @@ TEST(null_loops_are_refused, "R-08 R-09 R-11 R-12: by every call")
     asyncio_loop_call_exception_handler(NULL, NULL);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- Numbers */
+/* --------------------------------------------------------------------------------------------------------- Numbers */
 
 static int uses_numbers(void *arg)
 {
@@ -280,12 +349,13 @@ static int uses_stack_sizes(void *arg)
     return 0;
 }
 
-TEST(stack_sizes_at_their_ends, "T-01 T-05: one that cannot be had ends the task with -ENOMEM, one that is too small is made larger")
+TEST(stack_sizes_at_their_ends,
+     "T-01 T-05: one that cannot be had ends the task with -ENOMEM, one that is too small is made larger")
 {
     EXPECT_INT(run(uses_stack_sizes, NULL), 0);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- Wrong threads */
+/* --------------------------------------------------------------------------------------------------- Wrong threads */
 
 struct elsewhere {
     struct asyncio_loop *loop;
@@ -317,7 +387,8 @@ static int lets_others_act(void *arg)
     return 0;
 }
 
-TEST_REAL(a_running_loop_used_from_another_thread, "R-08 R-11 T-17 EV-17: is refused, in debug mode for the cheap calls too, with advice")
+TEST_REAL(a_running_loop_used_from_another_thread,
+          "R-08 R-11 T-17 EV-17: is refused, in debug mode for the cheap calls too, with advice")
 {
     struct elsewhere there = {0};
 
@@ -345,7 +416,8 @@ static void *run_elsewhere(void *arg)
     return NULL;
 }
 
-TEST_REAL(a_loop_with_tasks_in_another_thread, "R-08: a loop with suspended tasks belongs to its thread; an idle one may move")
+TEST_REAL(a_loop_with_tasks_in_another_thread,
+          "R-08: a loop with suspended tasks belongs to its thread; an idle one may move")
 {
     struct elsewhere there = {0};
     struct asyncio_future *task;
@@ -367,7 +439,7 @@ TEST_REAL(a_loop_with_tasks_in_another_thread, "R-08: a loop with suspended task
     close_loop(there.loop);
 }
 
-/* ------------------------------------------------------------------------------------------------------- Arguments' frames */
+/* ----------------------------------------------------------------------------------------------- Arguments' frames */
 
 static int use_later(void *arg)
 {
@@ -417,7 +489,8 @@ static int joins_child(void *arg)
     return 0;
 }
 
-TEST(argument_not_outlived, "T-02: children that are joined, by a block or a group, may have their argument in the frame, in debug mode too")
+TEST(argument_not_outlived,
+     "T-02: children that are joined, by a block or a group, may have their argument in the frame, in debug mode too")
 {
     EXPECT_INT(asyncio_run(joins_child, NULL, .loop_factory = new_loop, .debug = true), 0);
 }

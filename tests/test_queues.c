@@ -60,7 +60,7 @@ static int by_number(const void *a, const void *b)
     return (number_of(a) > number_of(b)) - (number_of(a) < number_of(b));
 }
 
-/* ------------------------------------------------------------------------------------------------------------ Sizes */
+/* ----------------------------------------------------------------------------------------------------------- Sizes */
 
 TEST(queue_sizes, "Q-01: qsize, empty, full and maxsize; zero and less are no bound; zeroed memory is a queue")
 {
@@ -175,7 +175,7 @@ TEST(queue_kinds, "Q-06 Q-07: the static initialisers make the same queues")
     asyncio_queue_fini(&queue);
 }
 
-/* ------------------------------------------------------------------------------------------------------ Put and get */
+/* ----------------------------------------------------------------------------------------------------- Put and get */
 
 static int get_waits(void *arg)
 {
@@ -495,7 +495,7 @@ TEST(queue_why_are_they_waiting, "Q-02 #10: several getters and putters at a sma
     asyncio_queue_fini(&queue);
 }
 
-/* -------------------------------------------------------------------------------------------------------- Cancelled */
+/* ------------------------------------------------------------------------------------------------------- Cancelled */
 
 static int cancel_getter(void *arg)
 {
@@ -831,7 +831,7 @@ TEST_NO_SWEEP(queue_random_cancels,
         EXPECT_INT(play(queue_stress), 0);
 }
 
-/* ------------------------------------------------------------------------------------------- Unfinished and joining */
+/* ------------------------------------------------------------------------------------------ Unfinished and joining */
 
 static int joining(void *arg)
 {
@@ -972,7 +972,7 @@ TEST(park_queue_join_complete, "Q-04: a cancel that meets a woken joiner is deli
     asyncio_queue_fini(&queue);
 }
 
-/* --------------------------------------------------------------------------------------------------------- Shutdown */
+/* -------------------------------------------------------------------------------------------------------- Shutdown */
 
 static int shutdown_empty(void *arg)
 {
@@ -1162,7 +1162,7 @@ TEST(queue_in_dumps, "Q-02 Q-04: a dump says what a task wants of which queue")
     asyncio_queue_fini(&queue);
 }
 
-/* ------------------------------------------------------------------------------------------------ Memory and misuse */
+/* ----------------------------------------------------------------------------------------------- Memory and misuse */
 
 TEST_NO_SWEEP(queue_put_nowait_without_memory, "Q-02: a put that cannot grow the queue changes nothing",
               "fails allocations itself")

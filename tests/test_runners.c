@@ -53,7 +53,7 @@ static void detach(asyncio_coro *fn, void *arg, const char *name)
     asyncio_future_unref(asyncio_create_task(fn, arg, .name = name));
 }
 
-/* -------------------------------------------------------------------------------------------------------------------- run */
+/* ------------------------------------------------------------------------------------------------------------- run */
 
 TEST(run_returns_what_main_returned, "R-01: value, error, or -ECANCELED when main ended cancelled")
 {
@@ -133,7 +133,7 @@ TEST(run_into_a_dead_lock, "R-01: every task waits and nothing can wake them: an
     EXPECT_TRACE("[0.000] main: -ECANCELED\n");
 }
 
-/* --------------------------------------------------------------------------------------------------------------- Teardown */
+/* -------------------------------------------------------------------------------------------------------- Teardown */
 
 static int leaves_tasks(void *arg)
 {
@@ -219,7 +219,8 @@ static void stop(void *arg)
     asyncio_loop_stop(arg);
 }
 
-TEST(teardown_has_a_deadline, "D-16 R-02: a task that ignores its cancel delays the end so long, is named, and is left alone")
+TEST(teardown_has_a_deadline,
+     "D-16 R-02: a task that ignores its cancel delays the end so long, is named, and is left alone")
 {
     struct asyncio_runner runner;
     struct asyncio_loop *loop = NULL;
@@ -287,7 +288,7 @@ TEST_NO_SWEEP(teardown_is_bounded, "D-18: a task that always makes another is no
     close_loop(loop);
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- Runner */
+/* ---------------------------------------------------------------------------------------------------------- Runner */
 
 static int paints(void *arg)
 {
@@ -296,7 +297,8 @@ static int paints(void *arg)
     return asyncio_sleep(0);
 }
 
-TEST(runner_shares_loop_and_context, "R-03 X-03: all runs have one loop and one context, but for one with a context of its own")
+TEST(runner_shares_loop_and_context,
+     "R-03 X-03: all runs have one loop and one context, but for one with a context of its own")
 {
     struct asyncio_runner runner;
     struct asyncio_context *context;
@@ -423,7 +425,7 @@ TEST(runner_with_tasks_of_its_own, "R-03 T-15 #61: a loop with a task factory ma
     EXPECT_TRACE("factory\n");
 }
 
-/* ----------------------------------------------------------------------------------------------------- Loops of a thread */
+/* ----------------------------------------------------------------------------------------------- Loops of a thread */
 
 static int sees_loop(void *arg)
 {
@@ -432,7 +434,8 @@ static int sees_loop(void *arg)
     return 0;
 }
 
-TEST(the_loop_of_a_thread, "R-05 R-06 R-07 #61: running only in a run; the set one outside; a runner takes no place that is taken")
+TEST(the_loop_of_a_thread,
+     "R-05 R-06 R-07 #61: running only in a run; the set one outside; a runner takes no place that is taken")
 {
     struct asyncio_loop *mine, *got = NULL;
     struct asyncio_runner runner;
@@ -466,7 +469,10 @@ static int forks(void *arg)
 
     (void)arg;
     if (child == 0)
-        _exit(asyncio_get_running_loop() ? 1 : asyncio_current_task() ? 2 : asyncio_sleep(0) != -ASYNCIO_ENOTASK ? 3 : 0);
+        _exit(asyncio_get_running_loop()             ? 1
+              : asyncio_current_task()               ? 2
+              : asyncio_sleep(0) != -ASYNCIO_ENOTASK ? 3
+                                                     : 0);
     waitpid(child, &status, 0);
     EXPECT_INT(WEXITSTATUS(status), 0);
     EXPECT(asyncio_get_running_loop() != NULL);
@@ -490,7 +496,8 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-TEST_REAL(run_in_another_thread, "R-04 R-05 #61: a thread that is not the main one runs its own loop, without a word about signals")
+TEST_REAL(run_in_another_thread,
+          "R-04 R-05 #61: a thread that is not the main one runs its own loop, without a word about signals")
 {
     pthread_t thread;
     int result = -1;
@@ -501,7 +508,7 @@ TEST_REAL(run_in_another_thread, "R-04 R-05 #61: a thread that is not the main o
     EXPECT_INT(result, 0);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ Life of a loop */
+/* -------------------------------------------------------------------------------------------------- Life of a loop */
 
 static void call_soon(struct asyncio_loop *loop, asyncio_callback *callback, const char *what)
 {
@@ -512,16 +519,20 @@ TEST(stop_ends_after_the_turn, "R-10 R-08: what is ready runs; what that adds wa
 {
     struct asyncio_loop *loop;
 
-    EXPECT_INT(new_loop(&loop), 0);
-    call_soon(loop, say_and_more, "a");
-    EXPECT_INT(asyncio_loop_call_soon(loop, stop, loop), 0);
-    call_soon(loop, say, "b");
-    EXPECT_INT(asyncio_loop_run_forever(loop), 0);
-    EXPECT_TRACE("[0.000] a\n[0.000] b\n");
-    EXPECT_INT(asyncio_loop_call_soon(loop, stop, loop), 0);
-    EXPECT_INT(asyncio_loop_run_forever(loop), 0);
-    EXPECT_TRACE("[0.000] more\n");
-    close_loop(loop);
+    /* Also when a poll is due after many turns only. */
+    for (unsigned interval = 1; interval <= 64; interval += 63) {
+        EXPECT_INT(new_loop(&loop), 0);
+        asyncio_loop_set_poll_interval(loop, interval);
+        call_soon(loop, say_and_more, "a");
+        EXPECT_INT(asyncio_loop_call_soon(loop, stop, loop), 0);
+        call_soon(loop, say, "b");
+        EXPECT_INT(asyncio_loop_run_forever(loop), 0);
+        EXPECT_TRACE("[0.000] a\n[0.000] b\n");
+        EXPECT_INT(asyncio_loop_call_soon(loop, stop, loop), 0);
+        EXPECT_INT(asyncio_loop_run_forever(loop), 0);
+        EXPECT_TRACE("[0.000] more\n");
+        close_loop(loop);
+    }
 }
 
 TEST(stop_before_the_run, "R-10: that run is one turn long and does not wait for a timer")
@@ -641,7 +652,8 @@ TEST(close_and_after, "R-11: repeated is harmless; what was scheduled never runs
     asyncio_loop_unref(loop);
 }
 
-TEST(futures_outlive_their_loop, "R-11 F-06: futures, their callbacks and their errors may be looked at after the loop is gone")
+TEST(futures_outlive_their_loop,
+     "R-11 F-06: futures, their callbacks and their errors may be looked at after the loop is gone")
 {
     struct asyncio_loop *loop;
     struct asyncio_future *done, *pending, *ended;
@@ -723,7 +735,7 @@ TEST(a_loop_that_was_not_closed, "R-12: is closed with its last reference, and a
     EXPECT_LOG("not closed");
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- Ctrl-C */
+/* ---------------------------------------------------------------------------------------------------------- Ctrl-C */
 
 static void interrupt(void *arg)
 {
@@ -812,7 +824,8 @@ static int interrupted_with_tasks(void *arg)
     return leaves_and_is_interrupted(arg);
 }
 
-TEST_REAL(ctrl_c_and_the_teardown, "R-04 R-02 #62: the tasks that are left are cancelled and waited for as after any run")
+TEST_REAL(ctrl_c_and_the_teardown,
+          "R-04 R-02 #62: the tasks that are left are cancelled and waited for as after any run")
 {
     EXPECT_INT(play(interrupted_with_tasks), -EINTR);
     EXPECT_TRACE("main: -ECANCELED\n"
@@ -911,7 +924,8 @@ static int raises_quietly(void *arg)
     return asyncio_sleep(1);
 }
 
-TEST_REAL(ctrl_c_calls_no_user_code, "R-04 #44: the path from the signal to the cancel allocates nothing and calls nobody")
+TEST_REAL(ctrl_c_calls_no_user_code,
+          "R-04 #44: the path from the signal to the cancel allocates nothing and calls nobody")
 {
     EXPECT_INT(run(raises_quietly, NULL), -EINTR);
 }

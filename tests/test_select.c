@@ -50,7 +50,7 @@ static void fini_queues(void)
     asyncio_event_fini(&event);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- At once */
+/* --------------------------------------------------------------------------------------------------------- At once */
 
 static int at_once(void *arg)
 {
@@ -140,7 +140,7 @@ TEST(select_failed_futures, "the result is the future's outcome, and its error c
     EXPECT_INT(run(failed_future, NULL), 0);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- Waiting */
+/* --------------------------------------------------------------------------------------------------------- Waiting */
 
 static int set_future_later(void *arg)
 {
@@ -505,7 +505,7 @@ TEST(select_many, "more branches than fit into the frame")
     EXPECT_TRACE("[0.000] branch 33\n");
 }
 
-/* -------------------------------------------------------------------------------------------------------- Cancelled */
+/* ------------------------------------------------------------------------------------------------------- Cancelled */
 
 static int wait_for_everything(void *arg)
 {
@@ -660,7 +660,7 @@ TEST(select_cancel_pending_on_entry, "what need not wait does not look for a can
     fini_queues();
 }
 
-/* -------------------------------------------------------------------------------------------------------------- Fds */
+/* ------------------------------------------------------------------------------------------------------------- Fds */
 
 static int pipe_fds[2];
 
@@ -835,7 +835,172 @@ TEST_SIM(select_fd_in_simulator, "the simulator has no raw fds, and says so")
     EXPECT_INT(run(select_fd_in_sim, NULL), 0);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- Misuse */
+/* A machine with one fd, on which nothing ever happens, and which answers a cancel at its next poll only. */
+static struct {
+    int64_t now_ns;
+    struct asyncio_op *op;
+    bool cancelling;
+    int64_t answer;
+} slow;
+
+static int slow_open(struct asyncio_backend **ret_backend, const char *options, int64_t start_ns)
+{
+    (void)options;
+    slow.now_ns = start_ns;
+    *ret_backend = (struct asyncio_backend *)&slow;
+    return 0;
+}
+
+static void slow_close(struct asyncio_backend *backend)
+{
+    (void)backend;
+    EXPECT_PTR(slow.op, NULL);
+}
+
+static int64_t slow_now(struct asyncio_backend *backend)
+{
+    (void)backend;
+    return slow.now_ns;
+}
+
+static bool slow_submit(struct asyncio_backend *backend, struct asyncio_op *op)
+{
+    (void)backend;
+    slow.op = op;
+    slow.cancelling = false;
+    return false;
+}
+
+static bool slow_cancel(struct asyncio_backend *backend, struct asyncio_op *op)
+{
+    (void)backend;
+    EXPECT_PTR(slow.op, op);
+    EXPECT(!slow.cancelling);
+    slow.cancelling = true;
+    return false;
+}
+
+static int slow_poll(struct asyncio_backend *backend, int64_t deadline_ns, bool external)
+{
+    struct asyncio_op *op = slow.op;
+
+    (void)backend;
+    (void)external;
+    if (slow.cancelling) {
+        slow.op = NULL;
+        slow.cancelling = false;
+        op->result = slow.answer;
+        trace("the fd is given back");
+        op->complete(op);
+    } else if (deadline_ns != INT64_MAX && deadline_ns > slow.now_ns) {
+        slow.now_ns = deadline_ns;
+    }
+    return 0;
+}
+
+static void slow_wake(struct asyncio_backend *backend)
+{
+    (void)backend;
+}
+
+static size_t slow_pending(const struct asyncio_backend *backend)
+{
+    (void)backend;
+    return slow.op != NULL;
+}
+
+static const struct asyncio_backend_ops slow_ops = {
+    .size = sizeof(struct asyncio_backend_ops),
+    .name = "slow",
+    .open = slow_open,
+    .close = slow_close,
+    .now = slow_now,
+    .submit = slow_submit,
+    .cancel = slow_cancel,
+    .poll = slow_poll,
+    .wake = slow_wake,
+    .pending = slow_pending,
+};
+
+static int select_slowly(void *arg)
+{
+    struct asyncio_case cases[] = {ASYNCIO_ON_FD(0, ASYNCIO_READABLE), ASYNCIO_ON_EVENT(&event)};
+    int r = asyncio_select(cases, 2);
+
+    (void)arg;
+    trace("%s: branch %s", me(), said(r));
+    r = asyncio_sleep(1);
+    trace("%s: slept, %s", me(), said(r));
+    return 0;
+}
+
+static void run_on_slow_machine(asyncio_coro *fn)
+{
+    struct asyncio_loop *loop = NULL;
+
+    EXPECT_INT(asyncio_new_event_loop_on(&loop, &slow_ops, NULL, NULL), 0);
+    EXPECT_INT(asyncio_loop_run_until_complete(loop, fn, NULL), 0);
+    dismiss_crew();
+    close_loop(loop);
+}
+
+static int lose_slow_fd(void *arg)
+{
+    struct asyncio_future *a = spawn(select_slowly, NULL, "A");
+
+    (void)arg;
+    turns(1);
+    asyncio_event_set(&event);
+    turns(1);
+    /* The event has happened, and A waits for its fd: a cancel finds a select that is over. */
+    EXPECT(dump_says("release of an fd"));
+    EXPECT_TRACE("");
+    cancel(a);
+    everybody();
+    return 0;
+}
+
+TEST_NO_SWEEP(select_releases_slow_fd,
+              "an fd that loses is waited for until it is given back; a cancel meanwhile is "
+              "kept",
+              "a run that fails leaves a suspended task to nobody")
+{
+    slow.answer = -ECANCELED;
+    run_on_slow_machine(lose_slow_fd);
+    EXPECT_TRACE("[0.000] the fd is given back\n"
+                 "[0.000] A: branch 1\n"
+                 "[0.000] A: slept, -ECANCELED\n");
+    fini_queues();
+}
+
+static int cancel_slow_fd(void *arg)
+{
+    struct asyncio_future *a = spawn(select_slowly, NULL, "A");
+
+    (void)arg;
+    turns(1);
+    cancel(a);
+    turns(1);
+    EXPECT_TRACE("");
+    everybody();
+    EXPECT_PTR(event.loop, NULL);
+    return 0;
+}
+
+TEST_NO_SWEEP(select_cancelled_with_slow_fd,
+              "a cancelled select, too, waits for its fd, and says that it was cancelled "
+              "whatever the fd did at the end",
+              "a run that fails leaves a suspended task to nobody")
+{
+    slow.answer = ASYNCIO_READABLE;
+    run_on_slow_machine(cancel_slow_fd);
+    EXPECT_TRACE("[0.000] the fd is given back\n"
+                 "[0.000] A: branch -ECANCELED\n"
+                 "[1.000] A: slept, 0\n");
+    fini_queues();
+}
+
+/* ---------------------------------------------------------------------------------------------------------- Misuse */
 
 static int select_misuse(void *arg)
 {

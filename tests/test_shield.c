@@ -160,7 +160,7 @@ TEST(shield_with_a_cancel_pending, "C-15 T-07: the wait meets it, the inner one 
     EXPECT_TRACE("[1.000] inner: 0\n");
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ Errors */
+/* ---------------------------------------------------------------------------------------------------------- Errors */
 
 static int loses_error(void *arg)
 {
@@ -179,7 +179,8 @@ static int loses_error(void *arg)
     return 0;
 }
 
-TEST(shield_and_a_late_error, "C-15 D-14 #26 #27: an error after the cancel is reported once, unless somebody retrieves it")
+TEST(shield_and_a_late_error,
+     "C-15 D-14 #26 #27: an error after the cancel is reported once, unless somebody retrieves it")
 {
     EXPECT_INT(run(loses_error, number(1)), 0);
     EXPECT_STR(captured_log(), "");
@@ -201,7 +202,8 @@ static int error_in_outer(void *arg)
     return 0;
 }
 
-TEST(shield_and_an_error_that_nobody_saw, "C-15 D-14 #26: it moves on to the outer future, and is reported from there, once")
+TEST(shield_and_an_error_that_nobody_saw,
+     "C-15 D-14 #26: it moves on to the outer future, and is reported from there, once")
 {
     EXPECT_INT(run(error_in_outer, number(1)), 0);
     EXPECT_STR(captured_log(), "");
@@ -210,7 +212,7 @@ TEST(shield_and_an_error_that_nobody_saw, "C-15 D-14 #26: it moves on to the out
     EXPECT_STR(captured_log(), "");
 }
 
-/* ------------------------------------------------------------------------------------------------------------- In numbers */
+/* ------------------------------------------------------------------------------------------------------ In numbers */
 
 #define MANY 20000
 
@@ -221,7 +223,8 @@ static int shields_often(void *arg)
     (void)arg;
     shared = new_future();
     for (int i = 0; i < MANY; i++) {
-        struct asyncio_future *waiter = asyncio_create_task(shield_shared, NULL), *outer = asyncio_shield_future(shared);
+        struct asyncio_future *waiter = asyncio_create_task(shield_shared, NULL),
+                              *outer = asyncio_shield_future(shared);
 
         turns(1);
         cancel(waiter);
@@ -238,7 +241,8 @@ static int shields_often(void *arg)
     return 0;
 }
 
-TEST_NO_SWEEP(shield_leaves_nothing_behind, "C-15 #25 #28: cancelled waiters leave nothing on what they shielded", "too many faults")
+TEST_NO_SWEEP(shield_leaves_nothing_behind, "C-15 #25 #28: cancelled waiters leave nothing on what they shielded",
+              "too many faults")
 {
     EXPECT_INT(run(shields_often, NULL), 0);
 }

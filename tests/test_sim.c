@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* ------------------------------------------------------------------------------------------------------------ Clock */
+/* ----------------------------------------------------------------------------------------------------------- Clock */
 
 TEST_NO_SWEEP(clock_starts_and_jumps,
               "the clock starts where it is told to and jumps to each deadline, in no real time", RIG)
@@ -109,7 +109,7 @@ TEST_NO_SWEEP(pending_means_possible,
     close_rig();
 }
 
-/* ------------------------------------------------------------------------------------------------ fds and addresses */
+/* ----------------------------------------------------------------------------------------------- fds and addresses */
 
 TEST_NO_SWEEP(lowest_number_first, "fds start at 1000, the lowest that is free comes next", RIG)
 {

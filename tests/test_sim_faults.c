@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-/* ---------------------------------------------------------------------------------------------------------- Options */
+/* --------------------------------------------------------------------------------------------------------- Options */
 
 TEST_NO_SWEEP(options, "what may follow the seed, and what may not", RIG)
 {
@@ -36,7 +36,7 @@ TEST_NO_SWEEP(options, "what may follow the seed, and what may not", RIG)
             FAIL("%s is taken", bad[i]);
 }
 
-/* ------------------------------------------------------------------------------------------------------ Determinism */
+/* ----------------------------------------------------------------------------------------------------- Determinism */
 
 /* Some traffic over a few pairs, whose transcript holds every result and time. */
 static void play(const char *asked)
@@ -122,7 +122,7 @@ TEST_NO_SWEEP(seed_decides_faults,
     }
 }
 
-/* ----------------------------------------------------------------------------------------------------------- Faults */
+/* ---------------------------------------------------------------------------------------------------------- Faults */
 
 TEST_NO_SWEEP(fault_short, "short=100: every transfer of two bytes or more is cut, none to nothing", RIG)
 {

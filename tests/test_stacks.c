@@ -70,7 +70,7 @@ static void touch(struct asyncio__stack *stack, size_t depth)
         *(volatile char *)at = 1;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- lending */
+/* --------------------------------------------------------------------------------------------------------- lending */
 
 TEST(sizes, "256 KiB by default, of which 64 are guard; sizes without room for a stack are refused")
 {
@@ -229,7 +229,7 @@ TEST_NO_SWEEP(address_space_runs_out, "slabs shrink to what can be had, then get
     end();
 }
 
-/* ------------------------------------------------------------------------------------------------------ giving back */
+/* ----------------------------------------------------------------------------------------------------- giving back */
 
 /* Takes `count` stacks, uses each, and puts them all. */
 static void burst(size_t count)
@@ -352,7 +352,7 @@ TEST_NO_SWEEP(high_water, "the pages that were ever used, until they are given b
     end();
 }
 
-/* ----------------------------------------------------------------------------------------------------------- guards */
+/* ---------------------------------------------------------------------------------------------------------- guards */
 
 static struct asyncio__coro loop, co;
 static struct asyncio__stack *running;
@@ -533,7 +533,7 @@ TEST_NO_SWEEP(guards_are_found, "an address in a guard leads to its stack, any o
     asyncio__stacks_fini(&other);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- handler */
+/* --------------------------------------------------------------------------------------------------------- handler */
 
 static void other_handler(int signal_number)
 {

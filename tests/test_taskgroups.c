@@ -70,7 +70,7 @@ static int leave(int r)
     return r;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- The end */
+/* --------------------------------------------------------------------------------------------------------- The end */
 
 static int waits_for_all(void *arg)
 {
@@ -188,7 +188,7 @@ TEST_NO_SWEEP(group_of_many, "C-16: five hundred", "too many faults")
     trace_clear();
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ Misuse */
+/* ---------------------------------------------------------------------------------------------------------- Misuse */
 
 static int enters_second(void *arg)
 {
@@ -234,14 +234,15 @@ static int misuses(void *arg)
     return 0;
 }
 
-TEST(group_misused, "C-16: entered twice or by another task, used before, after, or while it shuts down; arguments are freed")
+TEST(group_misused,
+     "C-16: entered twice or by another task, used before, after, or while it shuts down; arguments are freed")
 {
     EXPECT_INT(asyncio_taskgroup_enter(&group), -ASYNCIO_ENOTASK);
     EXPECT_INT(play(misuses), 0);
     trace_clear();
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ Errors */
+/* ---------------------------------------------------------------------------------------------------------- Errors */
 
 static int child_fails(void *arg)
 {
@@ -275,7 +276,8 @@ static int child_fails_late(void *arg)
     return leave(0);
 }
 
-TEST(group_whose_child_fails_at_the_exit, "C-16 C-18: the same while the exit waits, which goes on until all have cleaned up")
+TEST(group_whose_child_fails_at_the_exit,
+     "C-16 C-18: the same while the exit waits, which goes on until all have cleaned up")
 {
     EXPECT_INT(run(child_fails_late, NULL), -EIO);
     EXPECT_TRACE("[1.000] a fails\n"
@@ -338,10 +340,12 @@ static int collects(void *arg)
     return 0;
 }
 
-TEST(group_with_several_errors, "C-17: the first is the result; the list has all in order of completion, the body's last, no cancels")
+TEST(group_with_several_errors,
+     "C-17: the first is the result; the list has all in order of completion, the body's last, no cancels")
 {
     EXPECT_INT(run(collects, NULL), 0);
-    EXPECT(strstr(transcript(), "[4.000] first: -EIO\n[4.000] quick: -EPERM\n[4.000] slow: -EPERM\n[4.000] body: -EINVAL\n"));
+    EXPECT(strstr(transcript(),
+                  "[4.000] first: -EIO\n[4.000] quick: -EPERM\n[4.000] slow: -EPERM\n[4.000] body: -EINVAL\n"));
     trace_clear();
 }
 
@@ -412,13 +416,15 @@ static int awaits_cancelled(void *arg)
     return 0;
 }
 
-TEST(group_whose_body_met_a_cancelled_future, "C-17 C-18: nobody was cancelled, but the body ended so: children are cancelled, and it comes out")
+TEST(group_whose_body_met_a_cancelled_future,
+     "C-17 C-18: nobody was cancelled, but the body ended so: children are cancelled, and it comes out")
 {
     EXPECT_INT(run(awaits_cancelled, NULL), 0);
-    EXPECT_TRACE("[0.000] a: -ECANCELED\n[2.000] a is clean\n[2.000] exit: -ECANCELED, cancelling 0\n[2.000] then: 0\n");
+    EXPECT_TRACE(
+        "[0.000] a: -ECANCELED\n[2.000] a is clean\n[2.000] exit: -ECANCELED, cancelling 0\n[2.000] then: 0\n");
 }
 
-/* ------------------------------------------------------------------------------------------------------ Cancelled from outside */
+/* ------------------------------------------------------------------------------------------ Cancelled from outside */
 
 static int body_with_children(void *arg)
 {
@@ -441,7 +447,8 @@ static int cancels_parent(void *arg)
     return 0;
 }
 
-TEST(group_whose_parent_is_cancelled, "C-18: in the body or at the exit: children are cancelled and waited for, and the cancel goes on")
+TEST(group_whose_parent_is_cancelled,
+     "C-18: in the body or at the exit: children are cancelled and waited for, and the cancel goes on")
 {
     for (int in_body = 0; in_body < 8; in_body += 4) {
         memset(&group, 0, sizeof group);
@@ -481,7 +488,8 @@ static int cancels_often(void *arg)
     return 0;
 }
 
-TEST(group_whose_parent_is_cancelled_often, "C-18: repeated cancels do not shorten the wait, and reach the children once")
+TEST(group_whose_parent_is_cancelled_often,
+     "C-18: repeated cancels do not shorten the wait, and reach the children once")
 {
     EXPECT_INT(play(cancels_often), 0);
     EXPECT_TRACE("[0.000] child: -ECANCELED\n"
@@ -515,7 +523,8 @@ static int nested_both_cancelled(void *arg)
     return leave(0);
 }
 
-TEST(nested_groups_both_cancelled, "C-18 #32: an inner group whose child fails while the outer one cancels it keeps that cancel")
+TEST(nested_groups_both_cancelled,
+     "C-18 #32: an inner group whose child fails while the outer one cancels it keeps that cancel")
 {
     EXPECT_INT(run(nested_both_cancelled, NULL), -EIO);
     EXPECT_TRACE("[1.000] failing fails\n"
@@ -563,8 +572,8 @@ static int joins_in_body(void *arg)
     return 0;
 }
 
-TEST(group_whose_cancel_nobody_met, "C-18 #31: a body that ended without meeting the group's own cancel leaves none behind, whatever "
-                                    "was before")
+TEST(group_whose_cancel_nobody_met,
+     "C-18 #31: a body that ended without meeting the group's own cancel leaves none behind, whatever was before")
 {
     for (int before = 0; before < 2; before++) {
         memset(&group, 0, sizeof group);
@@ -576,7 +585,7 @@ TEST(group_whose_cancel_nobody_met, "C-18 #31: a body that ended without meeting
     }
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- Cancel */
+/* ---------------------------------------------------------------------------------------------------------- Cancel */
 
 static int cancel_group(void *arg)
 {
@@ -606,7 +615,8 @@ static int cancelled_by_body(void *arg)
     return r;
 }
 
-TEST(group_cancelled_by_its_body, "C-19 #37: children and body are cancelled, and it ends without an error; harmless when repeated or late")
+TEST(group_cancelled_by_its_body,
+     "C-19 #37: children and body are cancelled, and it ends without an error; harmless when repeated or late")
 {
     EXPECT_INT(run(cancelled_by_body, NULL), 0);
     EXPECT_TRACE("[0.000] goes on\n"
@@ -689,7 +699,8 @@ static int cancelled_in_time(void *arg)
     return asyncio_sleep(0);
 }
 
-TEST(group_cancelled_in_a_timeout, "C-19 #33: a time-out that comes while a cancelled group waits for its children is not dropped")
+TEST(group_cancelled_in_a_timeout,
+     "C-19 #33: a time-out that comes while a cancelled group waits for its children is not dropped")
 {
     EXPECT_INT(run(cancelled_in_time, NULL), 0);
     EXPECT_TRACE("[0.000] a: -ECANCELED\n[2.000] a is clean\n");
@@ -719,10 +730,11 @@ static int cancelled_twice(void *arg)
 TEST(group_cancelled_then_its_parent, "C-19 #33: nor is a cancel from outside")
 {
     EXPECT_INT(play(cancelled_twice), 0);
-    EXPECT_TRACE("[0.000] a: -ECANCELED\n[2.000] a is clean\n[2.000] exit: -ECANCELED, cancelling 1\n[2.000] then: 0\n");
+    EXPECT_TRACE(
+        "[0.000] a: -ECANCELED\n[2.000] a is clean\n[2.000] exit: -ECANCELED, cancelling 1\n[2.000] then: 0\n");
 }
 
-/* ---------------------------------------------------------------------------------------------------------- Eager children */
+/* -------------------------------------------------------------------------------------------------- Eager children */
 
 static int cancel_then_sleep(void *arg)
 {
@@ -767,7 +779,8 @@ static int eager_fails(void *arg)
     return leave(r);
 }
 
-TEST(group_with_an_eager_child_that_fails, "C-17 T-14 #36: within its creation it fails, the group hears of it afterwards")
+TEST(group_with_an_eager_child_that_fails,
+     "C-17 T-14 #36: within its creation it fails, the group hears of it afterwards")
 {
     EXPECT_INT(run(eager_fails, NULL), -EIO);
     EXPECT_TRACE("[0.000] exit: -EIO, cancelling 0\n[0.000] then: 0\n");

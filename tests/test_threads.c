@@ -236,7 +236,7 @@ TEST_REAL(post_from_a_signal_handler, "EV-11: within a callback, in the middle o
     close_loop(loop);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- Handles */
+/* --------------------------------------------------------------------------------------------------------- Handles */
 
 static atomic_bool run_is_over;
 
@@ -305,7 +305,7 @@ TEST(cancel_within_the_run, "EV-11: a callback may cancel its own handle")
     close_loop(loop);
 }
 
-/* ------------------------------------------------------------------------------------------------ Loops and threads */
+/* ----------------------------------------------------------------------------------------------- Loops and threads */
 
 static void *run_again(void *arg)
 {
@@ -448,7 +448,7 @@ TEST(last_reference_of_an_open_loop, "R-11: closes the loop, with a warning; a f
     asyncio_future_unref(kept);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- Fork */
+/* ------------------------------------------------------------------------------------------------------------ Fork */
 
 /* What a forked child may say of its parent's loop, and that it can have its own. Ends the child. */
 static void child_of_fork(struct asyncio_loop *parents)

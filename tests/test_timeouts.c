@@ -24,7 +24,7 @@ static int sleep_in(double timeout, double seconds)
     return asyncio_timeout_exit(&scope, r);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- A scope */
+/* --------------------------------------------------------------------------------------------------------- A scope */
 
 static int expires(void *arg)
 {
@@ -129,7 +129,7 @@ TEST(timeout_entered_wrongly, "C-11: outside a task, NaN, NULL; what was not ent
     EXPECT_INT(run(enters_wrongly, NULL), 0);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- Reschedule */
+/* ------------------------------------------------------------------------------------------------------ Reschedule */
 
 static int reschedules(void *arg)
 {
@@ -162,7 +162,8 @@ static int reschedules(void *arg)
     return 0;
 }
 
-TEST(timeout_reschedule, "C-12: later, never, sooner, into the past; not before the entry, once expired, or after the exit")
+TEST(timeout_reschedule,
+     "C-12: later, never, sooner, into the past; not before the entry, once expired, or after the exit")
 {
     EXPECT_INT(run(reschedules, NULL), 0);
 }
@@ -195,7 +196,7 @@ TEST(timeout_reschedule_by_another, "C-12: another task may move the deadline")
     EXPECT_TRACE("[5.000] scope: -ETIMEDOUT\n");
 }
 
-/* ----------------------------------------------------------------------------------------------------------- Whose cancel */
+/* ---------------------------------------------------------------------------------------------------- Whose cancel */
 
 static int other_errors(void *arg)
 {
@@ -219,7 +220,8 @@ static int other_errors(void *arg)
     return asyncio_sleep(9);
 }
 
-TEST(timeout_and_other_outcomes, "C-13: only a -ECANCELED of a scope that expired becomes a time-out; what a body made of it stays")
+TEST(timeout_and_other_outcomes,
+     "C-13: only a -ECANCELED of a scope that expired becomes a time-out; what a body made of it stays")
 {
     EXPECT_INT(run(other_errors, NULL), 0);
 }
@@ -271,7 +273,8 @@ static int foreign_cancel_at_the_deadline(void *arg)
     return 0;
 }
 
-TEST(timeout_and_a_cancel_at_once, "C-13 #41: both in one turn, in either order: delivered once, and it counts as a cancel")
+TEST(timeout_and_a_cancel_at_once,
+     "C-13 #41: both in one turn, in either order: delivered once, and it counts as a cancel")
 {
     for (int after = 0; after < 2; after++) {
         EXPECT_INT(run(foreign_cancel_at_the_deadline, number(after)), 0);
@@ -417,8 +420,8 @@ static int expires_unmet(void *arg)
     return 0;
 }
 
-TEST(timeout_that_nobody_met, "C-13 #38: a body that ended without meeting its deadline's cancel leaves none behind, whatever was "
-                              "before")
+TEST(timeout_that_nobody_met,
+     "C-13 #38: a body that ended without meeting its deadline's cancel leaves none behind, whatever was before")
 {
     EXPECT_INT(run(expires_unmet, NULL), 0);
     dismiss_crew();
@@ -426,7 +429,7 @@ TEST(timeout_that_nobody_met, "C-13 #38: a body that ended without meeting its d
     dismiss_crew();
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- Nested */
+/* ---------------------------------------------------------------------------------------------------------- Nested */
 
 static int nests(void *arg)
 {
@@ -435,11 +438,8 @@ static int nests(void *arg)
         int inner_result, outer_result;
         double time;
     } cases[] = {
-        {5, 2, -ETIMEDOUT, -ETIMEDOUT, 2},
-        {2, 5, -ECANCELED, -ETIMEDOUT, 2},
-        {2, 2, -ECANCELED, -ETIMEDOUT, 2},
-        {0, 0, -ECANCELED, -ETIMEDOUT, 0},
-        {5, 0, -ETIMEDOUT, -ETIMEDOUT, 0},
+        {5, 2, -ETIMEDOUT, -ETIMEDOUT, 2}, {2, 5, -ECANCELED, -ETIMEDOUT, 2}, {2, 2, -ECANCELED, -ETIMEDOUT, 2},
+        {0, 0, -ECANCELED, -ETIMEDOUT, 0}, {5, 0, -ETIMEDOUT, -ETIMEDOUT, 0},
     };
 
     (void)arg;
@@ -461,7 +461,8 @@ static int nests(void *arg)
     return 0;
 }
 
-TEST(timeouts_nested, "C-13: the shorter one expires; when both do in one turn, the inner passes the cancel on to the outer")
+TEST(timeouts_nested,
+     "C-13: the shorter one expires; when both do in one turn, the inner passes the cancel on to the outer")
 {
     EXPECT_INT(run(nests, NULL), 0);
 }
@@ -504,7 +505,7 @@ TEST_NO_SWEEP(timeouts_nested_deep, "C-13: fifty levels", "too many faults")
     EXPECT_INT(run(nest_deep, number(50)), -ETIMEDOUT);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- With others */
+/* ----------------------------------------------------------------------------------------------------- With others */
 
 static int nap_in_group(void *arg)
 {

@@ -53,12 +53,8 @@ struct timed {
 };
 
 static const struct timed cases[] = {
-    {nap, 1, ASYNCIO_FOREVER, 1, 1},
-    {nap, 1, 2, 1, 1},
-    {nap, 5, 2, -ETIMEDOUT, 2},
-    {clean_up_slowly, 0, 2, -ETIMEDOUT, 5},
-    {end_with, 7, 2, 7, 2},
-    {end_with, -EIO, 2, -EIO, 2},
+    {nap, 1, ASYNCIO_FOREVER, 1, 1},        {nap, 1, 2, 1, 1},      {nap, 5, 2, -ETIMEDOUT, 2},
+    {clean_up_slowly, 0, 2, -ETIMEDOUT, 5}, {end_with, 7, 2, 7, 2}, {end_with, -EIO, 2, -EIO, 2},
 };
 
 static double now(void)
@@ -80,7 +76,8 @@ static int waits_for_coroutines(void *arg)
     return 0;
 }
 
-TEST(wait_for_a_coroutine, "C-07 #18 #19: its result in time; the time-out after its cleanup; what it ends with instead")
+TEST(wait_for_a_coroutine,
+     "C-07 #18 #19: its result in time; the time-out after its cleanup; what it ends with instead")
 {
     EXPECT_INT(run(waits_for_coroutines, NULL), 0);
     trace_clear();
@@ -135,7 +132,8 @@ static int without_time(void *arg)
     return 0;
 }
 
-TEST(wait_for_without_time, "C-08 #39: nothing is started; what is done gives its result, what is not is cancelled and waited for")
+TEST(wait_for_without_time,
+     "C-08 #39: nothing is started; what is done gives its result, what is not is cancelled and waited for")
 {
     EXPECT_INT(play(without_time), 0);
     trace_clear();
@@ -172,12 +170,13 @@ static int paints(void *arg)
     return 0;
 }
 
-TEST(wait_for_stays_in_its_task, "C-07 X-05: the coroutine runs in the caller's task and context, and what it sets is seen")
+TEST(wait_for_stays_in_its_task,
+     "C-07 X-05: the coroutine runs in the caller's task and context, and what it sets is seen")
 {
     EXPECT_INT(play(paints), 0);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- Cancelled */
+/* ------------------------------------------------------------------------------------------------------- Cancelled */
 
 static int wait_for_mate(void *arg)
 {
@@ -224,13 +223,15 @@ static int is_cancelled_and_swallows(void *arg)
     return 0;
 }
 
-TEST(wait_for_cancelled_and_swallowed, "C-07 T-08: a coroutine that swallows a cancel of its caller decides what comes of it")
+TEST(wait_for_cancelled_and_swallowed,
+     "C-07 T-08: a coroutine that swallows a cancel of its caller decides what comes of it")
 {
     EXPECT_INT(play(is_cancelled_and_swallows), 0);
     EXPECT_TRACE("[1.000] ends with 4 after -ECANCELED\n[1.000] wait_for: 4, cancelling 1\n");
 }
 
-/* What happens, in this order, within one turn of the loop: the inner ends, the outer is cancelled, the time is over. */
+/* What happens, in this order, within one turn of the loop: the inner ends, the outer is cancelled, the time is
+ * over. */
 static int wait_for_shared(void *arg)
 {
     int r = asyncio_wait_for_future(shared, number_of(arg));
@@ -267,7 +268,8 @@ static int ends_and_is_cancelled(void *arg)
     return 0;
 }
 
-TEST(wait_for_result_and_cancel, "C-07 D-11 #16 #24: result and cancel in one turn: the cancel is delivered, the value stays in the future")
+TEST(wait_for_result_and_cancel,
+     "C-07 D-11 #16 #24: result and cancel in one turn: the cancel is delivered, the value stays in the future")
 {
     EXPECT_INT(play(ends_and_is_cancelled), 0);
     EXPECT_TRACE("[1.000] wait_for: -ECANCELED\n[1.000] then: 0\n");
@@ -288,8 +290,9 @@ static int result_before_timeout(void *arg)
     return 0;
 }
 
-TEST(wait_for_result_and_timeout, "C-07 D-11 #24: both are due in one turn: the time-out comes before the waiter has run, and the value "
-                                  "stays in the future")
+TEST(wait_for_result_and_timeout,
+     "C-07 D-11 #24: both are due in one turn: the time-out comes before the waiter has run, and the value stays in "
+     "the future")
 {
     EXPECT_INT(play(result_before_timeout), 0);
     EXPECT_TRACE("[1.000] wait_for: -ETIMEDOUT\n[1.000] then: 0\n");
@@ -334,7 +337,8 @@ static int cancel_pending(void *arg)
     return asyncio_sleep(0);
 }
 
-TEST(wait_for_done_with_a_cancel_pending, "C-07 #17: what is done is answered at once; the pending cancel is not eaten by it")
+TEST(wait_for_done_with_a_cancel_pending,
+     "C-07 #17: what is done is answered at once; the pending cancel is not eaten by it")
 {
     EXPECT_INT(run(cancel_pending, NULL), -ECANCELED);
 }

@@ -17,6 +17,7 @@ build/VARIANT/test-logs. The last line is "N passed, N failed", with ", N skippe
 """
 
 import argparse
+import collections
 import concurrent.futures
 import json
 import os
@@ -169,13 +170,13 @@ class Runner:
 
 
 def chosen(tests, options):
-    """The tests that the command line asks for. Sweeps take long; house rules do not depend on the compiler."""
+    """The tests that the command line asks for. What does not depend on the compiler is left to one variant."""
     picked = []
     for test in tests:
         suites = {suite.partition(":")[2] for suite in test["suite"]}
         if options.suite and options.suite not in suites:
             continue
-        if not options.suite and ("sweep" in suites or "house" in suites and options.variant != "dev"):
+        if not options.suite and options.variant != "dev" and suites & {"house", "sweep"}:
             continue
         if options.name and not any(name in test["name"] for name in options.name):
             continue
@@ -231,8 +232,8 @@ def main():
         return 130
     passed, failed, skipped = ([case for outcome in outcomes for case in getattr(outcome, kind)]
                                for kind in ("passed", "failed", "skipped"))
-    for case in skipped:
-        print(f"skipped: {case}")
+    for why, number in collections.Counter(case.partition(" # ")[2] for case in skipped).most_common():
+        print(f"skipped {number}: {why}")
     for case in failed:
         print(f"FAILED: {case}")
     if not passed and not failed:

@@ -45,7 +45,7 @@ struct asyncio_backend {
     struct epoll_event events[EVENTS_PER_POLL];
 };
 
-/* ------------------------------------------------------------------------------------------------- Opening and time */
+/* ------------------------------------------------------------------------------------------------ Opening and time */
 
 static int64_t epoll_now(struct asyncio_backend *backend)
 {
@@ -153,7 +153,7 @@ static void epoll_close(struct asyncio_backend *backend)
     asyncio__free(backend);
 }
 
-/* --------------------------------------------------------------------------------------------- Operations that wait */
+/* -------------------------------------------------------------------------------------------- Operations that wait */
 
 /* True when a read has emptied the socket, so that the next byte will be announced. A Unix socket stops short of its
  * end where file descriptors were passed along, hence TCP only. */
@@ -311,7 +311,7 @@ static void epoll_release(struct asyncio_backend *backend, int fd, void *data)
     asyncio__pool_put(&backend->buffers, data);
 }
 
-/* ------------------------------------------------------------------------------------------------------- Completing */
+/* ------------------------------------------------------------------------------------------------------ Completing */
 
 static void complete(struct asyncio_backend *backend, struct asyncio_op *op, int64_t result)
 {

@@ -28,7 +28,7 @@ enum op_state {
     LEAVING = 16,    /* taken back late: it cannot be undone any more */
 };
 
-/* ------------------------------------------------------------------------------------------------------- Randomness */
+/* ------------------------------------------------------------------------------------------------------ Randomness */
 
 uint64_t asyncio__sim_random(struct asyncio_backend *sim, uint64_t bound)
 {
@@ -79,7 +79,7 @@ static bool is_to_fail(struct asyncio_backend *sim)
     return sweep_first >= 0 && nth >= sweep_first && nth - sweep_first < sweep_count;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- Opening */
+/* --------------------------------------------------------------------------------------------------------- Opening */
 
 static const struct {
     const char *name;
@@ -198,7 +198,7 @@ static int64_t sim_now(struct asyncio_backend *sim)
     return sim->now_ns;
 }
 
-/* --------------------------------------------------------------------------------------------- Operations that wait */
+/* -------------------------------------------------------------------------------------------- Operations that wait */
 
 static int64_t due_ns(struct asyncio_link *link)
 {
@@ -370,7 +370,7 @@ static void sim_release(struct asyncio_backend *sim, int fd, void *data)
     asyncio__pool_put(&sim->buffers, data);
 }
 
-/* ------------------------------------------------------------------------------------------------------- Completing */
+/* ------------------------------------------------------------------------------------------------------ Completing */
 
 static void complete(struct asyncio_backend *sim, struct asyncio_op *op, int64_t result)
 {

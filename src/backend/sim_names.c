@@ -14,7 +14,7 @@
 
 #define FIRST_FREE_PORT 49152
 
-/* ------------------------------------------------------------------------------------------------------------ Names */
+/* ----------------------------------------------------------------------------------------------------------- Names */
 
 /* Takes what matters from a struct sockaddr. Returns: 0; -EINVAL; -EAFNOSUPPORT; -EADDRNOTAVAIL when it is not this
  * machine's. */
@@ -117,7 +117,7 @@ int64_t asyncio__sim_bind(struct asyncio_backend *sim, struct asyncio__sim_file 
     return r < 0 ? r : bind_name(sim, file, &name);
 }
 
-/* ------------------------------------------------------------------------------------------------------ Connections */
+/* ----------------------------------------------------------------------------------------------------- Connections */
 
 int64_t asyncio__sim_listen(struct asyncio_backend *sim, struct asyncio__sim_file *file, int backlog)
 {

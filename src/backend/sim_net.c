@@ -19,7 +19,7 @@ struct asyncio__sim_channel {
     bool refused;                              /* nothing more will be read */
 };
 
-/* ------------------------------------------------------------------------------------------------------ Descriptors */
+/* ----------------------------------------------------------------------------------------------------- Descriptors */
 
 struct asyncio__sim_file *asyncio__sim_file(struct asyncio_backend *sim, int fd)
 {
@@ -97,7 +97,7 @@ static int install_pair(struct asyncio_backend *sim, struct asyncio__sim_file *o
     return 0;
 }
 
-/* --------------------------------------------------------------------------------------------------------- Channels */
+/* -------------------------------------------------------------------------------------------------------- Channels */
 
 static struct asyncio__sim_channel *new_channel(struct asyncio__sim_file *reader, struct asyncio__sim_file *writer)
 {
@@ -186,7 +186,7 @@ static void end(struct asyncio_backend *sim, struct asyncio__sim_channel *channe
     notify_reader(sim, channel);
 }
 
-/* ---------------------------------------------------------------------------------------------- Reading and writing */
+/* --------------------------------------------------------------------------------------------- Reading and writing */
 
 /* A fault cuts a transfer short, but never to nothing. */
 static size_t cut(struct asyncio_backend *sim, size_t size)
@@ -338,7 +338,7 @@ static int64_t shutdown_file(struct asyncio_backend *sim, struct asyncio__sim_fi
     return 0;
 }
 
-/* ----------------------------------------------------------------------------------------------- Making and closing */
+/* ---------------------------------------------------------------------------------------------- Making and closing */
 
 static void free_file(struct asyncio_backend *sim, struct asyncio__sim_file *file)
 {

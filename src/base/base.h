@@ -15,10 +15,9 @@
 #define LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
-#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
-#define CONST_CONTAINER_OF(pointer, type, member) \
-    ((const type *)((const char *)(pointer) - offsetof(type, member)))
+#define CONST_CONTAINER_OF(pointer, type, member) ((const type *)((const char *)(pointer)-offsetof(type, member)))
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 

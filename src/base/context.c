@@ -2,6 +2,8 @@
 
 #include "mem.h"
 
+#include <pthread.h>
+
 struct entry {
     const struct asyncio_contextvar *variable;
     void *value;
@@ -18,7 +20,7 @@ struct asyncio__map {
 static _Thread_local struct asyncio_context *thread_context;
 _Thread_local struct asyncio_context **asyncio__context_at;
 
-/* ----------------------------------------------------------------------------------------------------------------- Maps */
+/* ------------------------------------------------------------------------------------------------------------ Maps */
 
 static void *value_ref(const struct asyncio_contextvar *variable, void *value)
 {
@@ -55,7 +57,8 @@ static struct entry *map_find(struct asyncio__map *map, const struct asyncio_con
     return NULL;
 }
 
-/* A copy of `map` without `variable` and, if `value_too`, with this value for it. Returns: 0; -ENOMEM. The empty map is NULL. */
+/* A copy of `map` without `variable` and, if `value_too`, with this value for it. Returns: 0; -ENOMEM. The empty map
+ * is NULL. */
 static int map_with(struct asyncio__map *map, const struct asyncio_contextvar *variable, bool value_too, void *value,
                     struct asyncio__map **ret_map)
 {
@@ -88,7 +91,7 @@ static int map_with(struct asyncio__map *map, const struct asyncio_contextvar *v
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- Contexts */
+/* -------------------------------------------------------------------------------------------------------- Contexts */
 
 static struct asyncio_context *context_new(struct asyncio__map *map)
 {
@@ -110,6 +113,23 @@ int asyncio__context_capture(struct asyncio_context **ret_copy)
     return *ret_copy ? 0 : -ENOMEM;
 }
 
+int asyncio__context_private(struct asyncio_context **ret_copy)
+{
+    struct asyncio_context *current = asyncio__context_current(), *copy;
+
+    *ret_copy = NULL;
+    if (!current || !current->map)
+        return 0;
+    copy = context_new(NULL);
+    /* Without nothing: a plain copy. */
+    if (!copy || map_with(current->map, NULL, false, NULL, &copy->map) < 0) {
+        asyncio_context_unref(copy);
+        return -ENOMEM;
+    }
+    *ret_copy = copy;
+    return 0;
+}
+
 struct asyncio_context *asyncio_copy_context(void)
 {
     struct asyncio_context *current = asyncio__context_current();
@@ -120,13 +140,17 @@ struct asyncio_context *asyncio_copy_context(void)
 struct asyncio_context *asyncio_context_ref(struct asyncio_context *context)
 {
     if (context)
-        context->refs++;
+        atomic_fetch_add_explicit(&context->refs, 1, memory_order_relaxed);
     return context;
 }
 
 struct asyncio_context *asyncio_context_unref(struct asyncio_context *context)
 {
-    if (!context || --context->refs > 0)
+    if (!context)
+        return NULL;
+    /* Whoever has the only reference needs no atomic subtraction, which costs as much as the rest. */
+    if (atomic_load_explicit(&context->refs, memory_order_acquire) > 1 &&
+        atomic_fetch_sub_explicit(&context->refs, 1, memory_order_acq_rel) > 1)
         return NULL;
     map_unref(context->map);
     asyncio__free(context);
@@ -150,7 +174,7 @@ int asyncio_context_run(struct asyncio_context *context, asyncio_coro *fn, void 
     return r;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ Variables */
+/* ------------------------------------------------------------------------------------------------------- Variables */
 
 void *asyncio_contextvar_get(const struct asyncio_contextvar *variable, void *fallback)
 {
@@ -160,13 +184,51 @@ void *asyncio_contextvar_get(const struct asyncio_contextvar *variable, void *fa
     return entry ? entry->value : fallback;
 }
 
+static pthread_key_t thread_end;
+static bool have_thread_end;
+
+static void drop_thread_context(void *arg)
+{
+    struct asyncio_context **slot = arg, *context = *slot;
+
+    /* What frees the values may set variables once more. */
+    *slot = NULL;
+    asyncio_context_unref(context);
+}
+
+static void make_thread_end(void)
+{
+    have_thread_end = pthread_key_create(&thread_end, drop_thread_context) == 0;
+}
+
+/* A thread's own context ends with it. Where the system has no key for that, it is left behind. */
+static void watch_thread(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, make_thread_end);
+    if (have_thread_end)
+        pthread_setspecific(thread_end, &thread_context);
+}
+
+/* A library that is unloaded must not be called when a thread ends. */
+__attribute__((destructor)) static void forget_threads(void)
+{
+    if (have_thread_end)
+        pthread_key_delete(thread_end);
+    have_thread_end = false;
+}
+
 /* The current context, made on first use. */
 static struct asyncio_context *context_make(void)
 {
     if (!asyncio__context_at)
         asyncio__context_at = &thread_context;
-    if (!*asyncio__context_at)
+    if (!*asyncio__context_at) {
         *asyncio__context_at = context_new(NULL);
+        if (asyncio__context_at == &thread_context && thread_context)
+            watch_thread();
+    }
     return *asyncio__context_at;
 }
 

@@ -1,7 +1,7 @@
 /* list.h -- circular doubly linked lists whose links live in their elements.
  *
- * The head is a link of its own. A link that is on no list points at itself, so that taking it off again is harmless and
- * "is it on a list?" has an answer. The link's type is public, because callers' structures embed it. */
+ * The head is a link of its own. A link that is on no list points at itself, so that taking it off again is harmless
+ * and "is it on a list?" has an answer. The link's type is public, because callers' structures embed it. */
 #pragma once
 
 #include "base.h"

@@ -106,7 +106,7 @@ char *asyncio__strdup(const char *text)
     return copy;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- Pools */
+/* ----------------------------------------------------------------------------------------------------------- Pools */
 
 #define CHUNK_SIZE ((size_t)64 * 1024)
 #define CACHE_LINE ((size_t)64)
@@ -136,8 +136,8 @@ void asyncio__pool_fini(struct asyncio__pool *pool)
     *pool = (struct asyncio__pool){.object_size = pool->object_size};
 }
 
-/* Cuts a new chunk into objects that begin at cache lines if they are larger than one; the lowest address is handed out first, so that
- * objects made together lie together. */
+/* Cuts a new chunk into objects that begin at cache lines if they are larger than one; the lowest address is handed
+ * out first, so that objects made together lie together. */
 static bool add_chunk(struct asyncio__pool *pool)
 {
     struct chunk *chunk = count(allocator.malloc(CHUNK_SIZE));

@@ -1,7 +1,7 @@
 /* mem.h -- the only door to the heap: the user's allocator, a count of what is alive, and failures on demand.
  *
- * Objects of one size come from pools, whose chunks never move. In sanitizer builds each object is an allocation of its own, so that
- * a use after free is seen. */
+ * Objects of one size come from pools, whose chunks never move. In sanitizer builds each object is an allocation of
+ * its own, so that a use after free is seen. */
 #pragma once
 
 #include "base.h"

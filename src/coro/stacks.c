@@ -73,7 +73,7 @@ static struct {
 /* Stacks guarded by mprotect in all pools: each costs two mappings of the process's budget. */
 static atomic_size_t mprotected;
 
-/* --------------------------------------------------------------------------------------------------------- mappings */
+/* -------------------------------------------------------------------------------------------------------- mappings */
 
 static size_t page_size(void)
 {
@@ -107,7 +107,7 @@ static void unmap(void *base, size_t size)
     (void)r;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- guards */
+/* ---------------------------------------------------------------------------------------------------------- guards */
 
 static size_t guard_size(void)
 {
@@ -198,7 +198,7 @@ const char *asyncio__stacks_guard(const struct asyncio__stacks *pool)
     return names[next > pool->guard ? next : pool->guard];
 }
 
-/* --------------------------------------------------------------------------------------------- readers of the lists */
+/* -------------------------------------------------------------------------------------------- readers of the lists */
 
 void asyncio__stacks_find_begin(void)
 {
@@ -248,7 +248,7 @@ static void unlock_pools(void)
     atomic_flag_clear_explicit(&pools.lock, memory_order_release);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ slabs */
+/* ----------------------------------------------------------------------------------------------------------- slabs */
 
 /* Maps a slab of `count` stacks of `size` bytes; where there is no room for that many, of a quarter, and so on. */
 static struct asyncio__slab *slab_open(struct asyncio__stacks *pool, size_t size, size_t count)
@@ -376,7 +376,7 @@ static char *stack_end(const struct asyncio__stack *stack)
     return stack->top + (-(uintptr_t)stack->top & (page_size() - 1));
 }
 
-/* ---------------------------------------------------------------------------------------------------------- lending */
+/* --------------------------------------------------------------------------------------------------------- lending */
 
 /* Takes a free large stack that fits without wasting more than half of itself, off its list; or returns NULL. */
 static struct asyncio__stack *reuse_large(struct asyncio__stacks *pool, size_t size)
@@ -460,7 +460,7 @@ void asyncio__stack_put_large(struct asyncio__stacks *pool, struct asyncio__stac
     pool->large_in_use--;
 }
 
-/* ------------------------------------------------------------------------------------------------------ giving back */
+/* ----------------------------------------------------------------------------------------------------- giving back */
 
 /* Lowers the watermark, and makes stale what is warm beyond it: what was used least recently. */
 static void lower_watermark(struct asyncio__stacks *pool)
@@ -517,7 +517,7 @@ bool asyncio__stacks_trim(struct asyncio__stacks *pool)
     return pool->stale;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ pools */
+/* ----------------------------------------------------------------------------------------------------------- pools */
 
 int asyncio__stacks_init(struct asyncio__stacks *pool, size_t stack_size)
 {

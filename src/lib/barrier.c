@@ -8,6 +8,8 @@
  *     being woken for it. */
 #include "lib.h"
 
+#include <limits.h>
+
 enum { FILLING, DRAINING, RESETTING, BROKEN };
 
 /* One task inside asyncio_barrier_wait. */
@@ -18,7 +20,7 @@ struct arrival {
 
 int asyncio_barrier_init(struct asyncio_barrier *barrier, long parties)
 {
-    if (!barrier || parties < 1)
+    if (!barrier || parties < 1 || parties > INT_MAX)
         return -EINVAL;
     *barrier = (struct asyncio_barrier)ASYNCIO_BARRIER_INIT((size_t)parties);
     return 0;

@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-/* ---------------------------------------------------------------------------------------------- Belonging to a loop */
+/* --------------------------------------------------------------------------------------------- Belonging to a loop */
 
 /* True when a primitive is bound to a loop that is not the one running here. Without a running loop anybody may
  * touch it. */
@@ -41,7 +41,7 @@ static inline int asyncio__may_wait(const struct asyncio_loop *bound, struct asy
     return 0;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- Waking */
+/* ---------------------------------------------------------------------------------------------------------- Waking */
 
 /* A branch of a select that stands in the list of a primitive; its waiter is complete when it has been woken. */
 struct asyncio__branch {
@@ -78,7 +78,7 @@ static inline void asyncio__wake_all(struct asyncio_link *waiters, int64_t resul
         asyncio__wake(waiter, result);
 }
 
-/* ----------------------------------------------------------------------------------------------------- For select.c */
+/* ---------------------------------------------------------------------------------------------------- For select.c */
 
 /* Puts a branch behind those who wait for the event. */
 void asyncio__event_enlist(struct asyncio_event *event, struct asyncio_waiter *waiter);
@@ -99,7 +99,7 @@ void asyncio__queue_enlist_putter(struct asyncio_queue *queue, struct asyncio_wa
 void asyncio__queue_withdraw_getter(struct asyncio_queue *queue, struct asyncio_waiter *waiter, bool used);
 void asyncio__queue_withdraw_putter(struct asyncio_queue *queue, struct asyncio_waiter *waiter, bool used);
 
-/* ------------------------------------------------------------------------------------------------------- Describing */
+/* ------------------------------------------------------------------------------------------------------ Describing */
 
 struct asyncio__label {
     char text[64];

@@ -11,7 +11,7 @@
 
 #include <inttypes.h>
 
-/* ------------------------------------------------------------------------------------------------------------- Lock */
+/* ------------------------------------------------------------------------------------------------------------ Lock */
 
 void asyncio_lock_init(struct asyncio_lock *lock)
 {
@@ -111,7 +111,7 @@ bool asyncio_lock_locked(const struct asyncio_lock *lock)
     return lock && lock->locked;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ Event */
+/* ----------------------------------------------------------------------------------------------------------- Event */
 
 void asyncio_event_init(struct asyncio_event *event)
 {
@@ -202,18 +202,7 @@ bool asyncio_event_is_set(const struct asyncio_event *event)
     return event && event->value;
 }
 
-/* -------------------------------------------------------------------------------------------------------- Condition */
-
-/* How many tasks are inside asyncio_condition_wait: until it has returned, the condition must live. */
-static size_t n_inside(const struct asyncio_condition *condition)
-{
-    return (size_t)(uintptr_t)condition->reserved[0];
-}
-
-static void set_n_inside(struct asyncio_condition *condition, size_t n)
-{
-    condition->reserved[0] = (const void *)(uintptr_t)n;
-}
+/* ------------------------------------------------------------------------------------------------------- Condition */
 
 void asyncio_condition_init(struct asyncio_condition *condition, struct asyncio_lock *lock)
 {
@@ -225,7 +214,7 @@ void asyncio_condition_fini(struct asyncio_condition *condition)
 {
     if (!condition)
         return;
-    assert(n_inside(condition) == 0);
+    assert(condition->n_inside == 0);
     asyncio_lock_fini(&condition->own_lock);
     *condition = (struct asyncio_condition)ASYNCIO_CONDITION_INIT;
 }
@@ -330,7 +319,7 @@ int asyncio_condition_wait(struct asyncio_condition *condition)
         return r;
     list_ready(&condition->waiters);
     list_push_back(&condition->waiters, &wait.waiter.link);
-    set_n_inside(condition, n_inside(condition) + 1);
+    condition->n_inside++;
     r = (int)asyncio_park(&wait.waiter);
     wait.notified |= r == 0;
     r_lock = reacquire(lock);
@@ -340,7 +329,7 @@ int asyncio_condition_wait(struct asyncio_condition *condition)
         notify(condition, 1); /* this task does not act on it, so another has to */
     if (r == -ECANCELED)
         restore_cancel_message(wait.waiter.task);
-    set_n_inside(condition, n_inside(condition) - 1);
+    condition->n_inside--;
     return r;
 }
 
@@ -380,7 +369,7 @@ int asyncio_condition_notify_all(struct asyncio_condition *condition)
     return asyncio_condition_notify(condition, SIZE_MAX);
 }
 
-/* -------------------------------------------------------------------------------------------------------- Semaphore */
+/* ------------------------------------------------------------------------------------------------------- Semaphore */
 
 int asyncio_semaphore_init(struct asyncio_semaphore *semaphore, long value)
 {

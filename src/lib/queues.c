@@ -10,7 +10,7 @@
 #include "../base/mem.h"
 #include "lib.h"
 
-/* --------------------------------------------------------------------------------------------------------------- Items
+/* -------------------------------------------------------------------------------------------------------------- Items
  *
  * One array for all three kinds: a ring, a stack or a binary heap. `head` moves in the ring only. */
 
@@ -105,23 +105,12 @@ static void *remove_item(struct asyncio_queue *queue)
     return item;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- Waiting */
-
-/* How many getters and putters have been woken and have not run yet. */
-static size_t n_woken(const struct asyncio_queue *queue)
-{
-    return (size_t)(uintptr_t)queue->reserved[0];
-}
-
-static void set_n_woken(struct asyncio_queue *queue, size_t n)
-{
-    queue->reserved[0] = (const void *)(uintptr_t)n;
-}
+/* --------------------------------------------------------------------------------------------------------- Waiting */
 
 static bool nobody_waits(const struct asyncio_queue *queue)
 {
     return list_empty(&queue->getters) && list_empty(&queue->putters) && list_empty(&queue->joiners) &&
-           n_woken(queue) == 0;
+           queue->n_woken == 0;
 }
 
 static void unbind_idle(struct asyncio_queue *queue)
@@ -146,7 +135,7 @@ static void wake_next(struct asyncio_queue *queue, struct asyncio_link *waiters)
 
     if (!waiter)
         return;
-    set_n_woken(queue, n_woken(queue) + 1);
+    queue->n_woken++;
     asyncio__wake(waiter, 0);
 }
 
@@ -165,8 +154,8 @@ static void pass_on_room(struct asyncio_queue *queue)
 /* A woken waiter has run. */
 static void arrived(struct asyncio_queue *queue)
 {
-    assert(n_woken(queue) > 0);
-    set_n_woken(queue, n_woken(queue) - 1);
+    assert(queue->n_woken > 0);
+    queue->n_woken--;
     unbind_idle(queue);
 }
 
@@ -301,7 +290,7 @@ void asyncio__queue_withdraw_putter(struct asyncio_queue *queue, struct asyncio_
     arrived(queue);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ Queue */
+/* ----------------------------------------------------------------------------------------------------------- Queue */
 
 void asyncio_queue_init(struct asyncio_queue *queue, long maxsize)
 {

@@ -49,7 +49,7 @@ static void wake(struct branch *branch)
     asyncio_unpark(branch->base.whole, 0);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- Future */
+/* ---------------------------------------------------------------------------------------------------------- Future */
 
 static int check_future(const struct asyncio_case *request)
 {
@@ -92,7 +92,7 @@ static void withdraw_future(struct branch *branch, bool used)
     asyncio_future_unref(branch->request->object);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ Queue */
+/* ----------------------------------------------------------------------------------------------------------- Queue */
 
 static int check_queue(const struct asyncio_case *request)
 {
@@ -143,7 +143,7 @@ static void withdraw_putter(struct branch *branch, bool used)
     asyncio__queue_withdraw_putter(branch->request->object, &branch->base.waiter, used);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ Event */
+/* ----------------------------------------------------------------------------------------------------------- Event */
 
 static int check_event(const struct asyncio_case *request)
 {
@@ -177,7 +177,7 @@ static void withdraw_event(struct branch *branch, bool used)
         asyncio__event_withdraw(branch->request->object, &branch->base.waiter);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- Fd */
+/* -------------------------------------------------------------------------------------------------------------- Fd */
 
 static int check_fd(const struct asyncio_case *request)
 {
@@ -234,7 +234,7 @@ static void withdraw_fd(struct branch *branch, bool used)
     (void)used;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- Time */
+/* ------------------------------------------------------------------------------------------------------------ Time */
 
 static int check_time(const struct asyncio_case *request)
 {
@@ -272,7 +272,7 @@ static void withdraw_time(struct branch *branch, bool used)
     asyncio_timer_disarm(asyncio_get_running_loop(), &branch->timer);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- Select */
+/* ---------------------------------------------------------------------------------------------------------- Select */
 
 static const struct case_kind kinds[] = {
     [ASYNCIO_CASE_FUTURE] = {check_future, future_happens, enlist_future, withdraw_future},

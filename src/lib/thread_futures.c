@@ -173,7 +173,7 @@ static int copy_keywords(struct asyncio_thread_future *future, const struct asyn
         future->kw.name = future->name;
     }
     if (!future->kw.context)
-        return asyncio__private_context(&future->context);
+        return asyncio__context_private(&future->context);
     future->context = asyncio_context_ref(future->kw.context);
     return 0;
 }
@@ -307,7 +307,7 @@ int asyncio_thread_future_cancel(struct asyncio_thread_future *future)
     return 0;
 }
 
-/* --------------------------------------------------------------------------------------------------------- Wrapping */
+/* -------------------------------------------------------------------------------------------------------- Wrapping */
 
 /* The wrapping future is going to be done, in some way. Returns: a reference to it. */
 static struct asyncio_future *let_go(struct wrap *wrap)

@@ -7,30 +7,7 @@
 
 #include <stdio.h>
 
-/* Setting any variable gives a context a new map, which it shares with no other. */
-static const struct asyncio_contextvar own_map = {.name = "asyncio.own_map"};
-
-static int set_own_map(void *arg)
-{
-    (void)arg;
-    return asyncio_contextvar_set(&own_map, NULL, NULL);
-}
-
-int asyncio__private_context(struct asyncio_context **ret_context)
-{
-    struct asyncio_context *copy;
-    int r = asyncio__context_capture(&copy);
-
-    if (r == 0 && copy)
-        r = asyncio_context_run(copy, set_own_map, NULL);
-    if (r < 0)
-        asyncio_context_unref(copy);
-    else
-        *ret_context = copy;
-    return r;
-}
-
-/* ------------------------------------------------------------------------------------------------------------- Jobs */
+/* ------------------------------------------------------------------------------------------------------------ Jobs */
 
 /* A call in an executor's thread. Nobody waits any more when both pointers are NULL. */
 struct call {
@@ -193,7 +170,7 @@ int asyncio_to_thread(asyncio_coro *fn, void *arg)
         return -ENOMEM;
     waiter.object = call;
     call->waiter = &waiter;
-    r = asyncio__private_context(&call->job.context);
+    r = asyncio__context_private(&call->job.context);
     if (r == 0)
         r = asyncio__job_submit(&call->job, &call_kind, asyncio__running_loop, NULL);
     if (r < 0) {
@@ -204,7 +181,7 @@ int asyncio_to_thread(asyncio_coro *fn, void *arg)
     return (int)asyncio_park(&waiter);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- Joining
+/* ------------------------------------------------------------------------------------------------------------ Joining
  *
  * Waiting for threads blocks a thread: one of a pool made for that alone. */
 

@@ -1,11 +1,7 @@
-/* threads.h -- what crosses from one thread to another: contexts and outcomes. */
+/* threads.h -- outcomes that cross from one thread to another. */
 #pragma once
 
 #include "../task/task.h"
-
-/* A copy of the current context for another thread; NULL when that is empty. The counts of contexts and of their maps
- * are not atomic, so this copy shares its map with no other. Returns: 0; -ENOMEM. */
-int asyncio__private_context(struct asyncio_context **ret_context);
 
 /* Completes a future with the outcome of what another thread, or a task of another loop, did. */
 static inline void asyncio__settle(struct asyncio_future *future, int result)

@@ -20,7 +20,7 @@ _Thread_local struct asyncio_loop *asyncio__running_loop;
 static _Thread_local struct asyncio_loop *thread_loop;
 unsigned asyncio__fork_count;
 
-/* -------------------------------------------------------------------------------------------------------------- Time */
+/* ------------------------------------------------------------------------------------------------------------ Time */
 
 int asyncio__ns_from_seconds(double seconds, int64_t *ret_ns)
 {
@@ -48,7 +48,7 @@ double asyncio__seconds_from_ns(int64_t ns)
     return ns == NS_NEVER ? ASYNCIO_FOREVER : (double)ns / 1e9;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ Life cycle */
+/* ------------------------------------------------------------------------------------------------------ Life cycle */
 
 /* The child of a fork has its parent's memory but must not run its parent's loops. */
 static void after_fork_in_child(void)
@@ -67,8 +67,8 @@ static void watch_forks(void)
     pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
-int asyncio_new_event_loop_on(struct asyncio_loop **ret_loop, const struct asyncio_backend_ops *ops, const char *options,
-                              const struct asyncio_loop_kw *kw)
+int asyncio_new_event_loop_on(struct asyncio_loop **ret_loop, const struct asyncio_backend_ops *ops,
+                              const char *options, const struct asyncio_loop_kw *kw)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     const char *debug = getenv("ASYNCIO_DEBUG");
@@ -147,7 +147,7 @@ int asyncio_loop_close(struct asyncio_loop *loop)
 
     if (!loop)
         return -EINVAL;
-    if (loop->closed)
+    if (asyncio__loop_closed(loop))
         return 0;
     if (atomic_load(&loop->running))
         return -ASYNCIO_ERUNNING;
@@ -158,7 +158,7 @@ int asyncio_loop_close(struct asyncio_loop *loop)
         if (r < 0)
             return r;
     }
-    loop->closed = true;
+    atomic_store_explicit(&loop->closed, true, memory_order_relaxed);
     asyncio__posts_close(loop);
     asyncio__watches_close(loop);
     asyncio__executor_close(loop);
@@ -181,20 +181,28 @@ struct asyncio_loop *asyncio_loop_ref(struct asyncio_loop *loop)
     return loop;
 }
 
+void asyncio__loop_free_if_unused(struct asyncio_loop *loop)
+{
+    if (loop->handles.in_use > 0)
+        return;
+    asyncio__posts_free(loop);
+    asyncio__pool_fini(&loop->handles);
+    asyncio__free(loop);
+}
+
 struct asyncio_loop *asyncio_loop_unref(struct asyncio_loop *loop)
 {
     if (!loop || atomic_fetch_sub(&loop->refs, 1) > 1)
         return NULL;
-    if (!loop->closed) {
+    if (!asyncio__loop_closed(loop)) {
         asyncio__log(ASYNCIO_LOG_WARNING, "the last reference to an event loop that is not closed was dropped");
         /* What the close references for a moment must not free the loop under it. */
         atomic_store(&loop->refs, 1);
         if (asyncio_loop_close(loop) < 0 || atomic_fetch_sub(&loop->refs, 1) > 1)
             return NULL;
     }
-    asyncio__posts_free(loop);
-    asyncio__pool_fini(&loop->handles);
-    asyncio__free(loop);
+    loop->lingering = true;
+    asyncio__loop_free_if_unused(loop);
     return NULL;
 }
 
@@ -213,12 +221,12 @@ void asyncio_set_event_loop(struct asyncio_loop *loop)
     thread_loop = loop;
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- Turn */
+/* ------------------------------------------------------------------------------------------------------------ Turn */
 
 static void report_slow(const char *source, int64_t took_ns)
 {
-    asyncio__log(ASYNCIO_LOG_WARNING, "executing one %s%s took %.3f seconds", source ? "callback, scheduled at " : "step",
-                 source ? source : "", asyncio__seconds_from_ns(took_ns));
+    asyncio__log(ASYNCIO_LOG_WARNING, "executing one %s%s took %.3f seconds",
+                 source ? "callback, scheduled at " : "step", source ? source : "", asyncio__seconds_from_ns(took_ns));
 }
 
 static void run_instrumented(struct asyncio_loop *loop, struct asyncio_node *node)
@@ -251,7 +259,8 @@ static void run_ready(struct asyncio_loop *loop)
     }
 }
 
-/* While nodes are always ready a poll is due after `interval` of them: as many as run in 50 us at the speed of the last. */
+/* While nodes are always ready a poll is due after `interval` of them: as many as run in 50 us at the speed of the
+ * last. */
 static void adapt_interval(struct asyncio_loop *loop, int64_t now_ns, bool blocked)
 {
     int64_t elapsed_ns = now_ns - loop->last_poll_ns;
@@ -270,8 +279,8 @@ static bool is_stuck(struct asyncio_loop *loop)
            atomic_load(&loop->external) == 0 && !atomic_load(&loop->posts) && loop->front;
 }
 
-/* Lets the front give back what it does not need. Returns: when it wants to go on with that, however idle the loop is; memory that is
- * only held on to does not make the simulator's time pass. */
+/* Lets the front give back what it does not need. Returns: when it wants to go on with that, however idle the loop
+ * is; memory that is only held on to does not make the simulator's time pass. */
 static int64_t give_back(struct asyncio_loop *loop)
 {
     if (!loop->front)
@@ -298,8 +307,8 @@ static int before_block(struct asyncio_loop *loop, int64_t deadline_ns)
     return r;
 }
 
-/* Collects, in this order, what the kernel, other threads and the clock have made ready, blocking until `deadline_ns` at
- * most, and not at all while something is ready already. */
+/* Collects, in this order, what the kernel, other threads and the clock have made ready, blocking until `deadline_ns`
+ * at most, and not at all while something is ready already. */
 static int poll_once(struct asyncio_loop *loop, int64_t deadline_ns)
 {
     bool block = list_empty(&loop->ready) && !loop->stopping && deadline_ns > 0;
@@ -345,7 +354,7 @@ static int begin_run(struct asyncio_loop *loop)
 {
     if (!loop)
         return -EINVAL;
-    if (loop->closed)
+    if (asyncio__loop_closed(loop))
         return -ASYNCIO_ECLOSED;
     if (asyncio__running_loop)
         return -ASYNCIO_ERUNNING;
@@ -414,7 +423,7 @@ void asyncio__loop_fail(struct asyncio_loop *loop, int error)
 
 int64_t asyncio_loop_next_deadline(struct asyncio_loop *loop)
 {
-    if (!loop || loop->closed)
+    if (!loop || asyncio__loop_closed(loop))
         return NS_NEVER;
     if (!list_empty(&loop->ready) || atomic_load(&loop->posts))
         return asyncio__now(loop);
@@ -425,10 +434,10 @@ int asyncio_loop_fd(struct asyncio_loop *loop)
 {
     if (!loop)
         return -EINVAL;
-    return loop->closed ? -ASYNCIO_ECLOSED : loop->ops->fd(loop->backend);
+    return asyncio__loop_closed(loop) ? -ASYNCIO_ECLOSED : loop->ops->fd(loop->backend);
 }
 
-/* ------------------------------------------------------------------------------------------------------- Nodes and timers */
+/* ------------------------------------------------------------------------------------------------ Nodes and timers */
 
 void asyncio_node_init(struct asyncio_node *node, void (*run)(struct asyncio_node *node), void *context)
 {
@@ -474,7 +483,7 @@ bool asyncio_op_cancel(struct asyncio_loop *loop, struct asyncio_op *op)
     return loop->ops->cancel(loop->backend, op);
 }
 
-/* ------------------------------------------------------------------------------------------------- Questions and settings */
+/* ------------------------------------------------------------------------------------------ Questions and settings */
 
 bool asyncio__loop_is_mine(const struct asyncio_loop *loop)
 {
@@ -485,7 +494,7 @@ int asyncio__loop_check(const struct asyncio_loop *loop)
 {
     if (UNLIKELY(!loop))
         return -EINVAL;
-    if (UNLIKELY(loop->closed))
+    if (UNLIKELY(asyncio__loop_closed(loop)))
         return -ASYNCIO_ECLOSED;
     if (UNLIKELY(loop->debug) && !asyncio__loop_is_mine(loop)) {
         asyncio__log(ASYNCIO_LOG_ERROR, "a function of a running loop was called from another thread: "
@@ -502,12 +511,12 @@ bool asyncio_loop_is_running(const struct asyncio_loop *loop)
 
 bool asyncio_loop_is_closed(const struct asyncio_loop *loop)
 {
-    return !loop || loop->closed;
+    return !loop || asyncio__loop_closed(loop);
 }
 
 int64_t asyncio_loop_now_ns(struct asyncio_loop *loop)
 {
-    return loop && !loop->closed ? asyncio__now(loop) : 0;
+    return loop && !asyncio__loop_closed(loop) ? asyncio__now(loop) : 0;
 }
 
 double asyncio_loop_time(struct asyncio_loop *loop)
@@ -582,7 +591,7 @@ int asyncio_loop_set_poll_interval(struct asyncio_loop *loop, unsigned nodes)
     return 0;
 }
 
-/* --------------------------------------------------------------------------------------------------- Exception handlers */
+/* ---------------------------------------------------------------------------------------------- Exception handlers */
 
 void asyncio_loop_set_exception_handler(struct asyncio_loop *loop, asyncio_exception_handler *handler, void *arg)
 {
@@ -605,10 +614,10 @@ void asyncio_loop_default_exception_handler(struct asyncio_loop *loop, const str
         return;
     if (context->future && loop->front)
         loop->front->describe(context->future, future, sizeof future);
-    asyncio__log(ASYNCIO_LOG_ERROR, "%s%s%s%s%s%s%s", context->message ? context->message : "unhandled error in event loop",
-                 context->error ? ": " : "", context->error ? asyncio_strerror(context->error) : "",
-                 future[0] ? "; " : "", future, context->source ? "; made at " : "",
-                 context->source ? context->source : "");
+    asyncio__log(ASYNCIO_LOG_ERROR, "%s%s%s%s%s%s%s",
+                 context->message ? context->message : "unhandled error in event loop", context->error ? ": " : "",
+                 context->error ? asyncio_strerror(context->error) : "", future[0] ? "; " : "", future,
+                 context->source ? "; made at " : "", context->source ? context->source : "");
 }
 
 void asyncio_loop_call_exception_handler(struct asyncio_loop *loop, const struct asyncio_exception_context *context)

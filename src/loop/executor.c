@@ -44,7 +44,7 @@ struct worker {
 /* Whose worker this thread is. */
 static _Thread_local struct asyncio_executor *working_for;
 
-/* --------------------------------------------------------------------------------------------------------- Blocking */
+/* -------------------------------------------------------------------------------------------------------- Blocking */
 
 /* A loop's clock may be virtual, and what blocks here is no loop. */
 static int64_t thread_now_ns(void)
@@ -88,7 +88,7 @@ bool asyncio__cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t dea
     return pthread_cond_timedwait(cond, lock, &deadline) != ETIMEDOUT;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- Workers */
+/* --------------------------------------------------------------------------------------------------------- Workers */
 
 static void release(struct asyncio_executor *executor)
 {
@@ -201,7 +201,7 @@ static int add_worker(struct asyncio_executor *executor)
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- Jobs */
+/* ------------------------------------------------------------------------------------------------------------ Jobs */
 
 static struct asyncio__job *job_of(struct asyncio__errand *errand)
 {
@@ -338,7 +338,7 @@ bool asyncio__job_queued(const struct asyncio__job *job)
     return queued;
 }
 
-/* -------------------------------------------------------------------------------------------------------- Executors */
+/* ------------------------------------------------------------------------------------------------------- Executors */
 
 static size_t default_workers(void)
 {

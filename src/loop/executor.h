@@ -41,7 +41,7 @@ bool asyncio__job_queued(const struct asyncio__job *job);
 size_t asyncio__executor_busy(struct asyncio_executor *executor);
 const char *asyncio__executor_name(const struct asyncio_executor *executor);
 
-/* --------------------------------------------------------------------------------------------------------- Blocking */
+/* -------------------------------------------------------------------------------------------------------- Blocking */
 
 /* A condition variable for the wait below. Returns: 0; -ENOMEM. */
 int asyncio__cond_init(pthread_cond_t *cond);

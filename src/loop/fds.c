@@ -1,7 +1,7 @@
 /* fds.c -- add_reader and add_writer: watches on file descriptors that belong to somebody else.
  *
- * A watch is a standing operation of the back end, level-triggered. What it reports schedules the watch's node once, however often it is
- * reported before that has run. */
+ * A watch is a standing operation of the back end, level-triggered. What it reports schedules the watch's node once,
+ * however often it is reported before that has run. */
 #include "handles.h"
 
 #include "../base/context.h"
@@ -168,7 +168,8 @@ static int install(struct watcher *watcher, enum direction direction)
 }
 
 /* What was there before stays when there is no memory for its successor. */
-static int add_watcher(struct asyncio_loop *loop, int fd, enum direction direction, asyncio_callback *callback, void *arg)
+static int add_watcher(struct asyncio_loop *loop, int fd, enum direction direction, asyncio_callback *callback,
+                       void *arg)
 {
     struct watcher *watcher;
     int r = asyncio__loop_check(loop);

@@ -1,7 +1,7 @@
 /* handles.c -- scheduling plain callbacks.
  *
- * A handle that nobody asked for has one reference, the schedule's, and is freed when it has run. A handle that was asked for also keeps the
- * loop's memory, so that it can be questioned after the loop is gone. */
+ * A handle that nobody asked for has one reference, the schedule's, and is freed when it has run. One that was asked
+ * for may be questioned after the loop is gone: the loop's memory lingers until the last of its handles is freed. */
 #include "handles.h"
 
 #include "../base/context.h"
@@ -17,21 +17,31 @@ void asyncio__call_in_context(struct asyncio_context **context, asyncio_callback
     asyncio__context_at = outer;
 }
 
+/* Handles of the loop's own thread need no atomic counting, which costs as much as the rest of a handle's life. */
+static inline int add_refs(struct asyncio_handle *handle, int n)
+{
+    int refs = atomic_load_explicit(&handle->refs, memory_order_relaxed) + n;
+
+    atomic_store_explicit(&handle->refs, refs, memory_order_relaxed);
+    return refs;
+}
+
 static void drop_ref(struct asyncio_handle *handle)
 {
     struct asyncio_context *context = handle->context;
 
-    if (handle->chunk) {
+    if (handle->post_number) {
         if (atomic_fetch_sub(&handle->refs, 1) > 1)
             return;
         asyncio__post_handle_free(handle);
     } else {
-        int refs = atomic_load_explicit(&handle->refs, memory_order_relaxed);
+        struct asyncio_loop *loop = handle->loop;
 
-        atomic_store_explicit(&handle->refs, refs - 1, memory_order_relaxed);
-        if (LIKELY(refs > 1))
+        if (add_refs(handle, -1) > 0)
             return;
-        asyncio__pool_put(&handle->loop->handles, handle);
+        asyncio__pool_put(&loop->handles, handle);
+        if (UNLIKELY(loop->lingering))
+            asyncio__loop_free_if_unused(loop);
     }
     asyncio_context_unref(context);
 }
@@ -47,12 +57,7 @@ static void handle_run(struct asyncio_node *node)
 
     set_state(handle, HANDLE_DONE);
     asyncio__call_in_context(&handle->context, handle->callback, handle->arg);
-    if (LIKELY(atomic_load_explicit(&handle->refs, memory_order_relaxed) == 1)) {
-        asyncio_context_unref(handle->context);
-        asyncio__pool_put(&handle->loop->handles, handle);
-    } else {
-        drop_ref(handle);
-    }
+    drop_ref(handle);
 }
 
 static bool is_handle(const struct asyncio_node *node)
@@ -76,7 +81,7 @@ bool asyncio__handle_drop(struct asyncio_node *node)
     return true;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- Scheduling */
+/* ------------------------------------------------------------------------------------------------------ Scheduling */
 
 /* Makes a handle, checked and with its context, but not scheduled yet. */
 static inline int handle_new(struct asyncio_loop *loop, asyncio_callback *callback, void *arg,
@@ -101,7 +106,7 @@ static inline int handle_new(struct asyncio_loop *loop, asyncio_callback *callba
     handle->callback = callback;
     handle->arg = arg;
     handle->loop = loop;
-    handle->chunk = NULL;
+    handle->post_number = 0;
     handle->source = kw ? kw->source : NULL;
     handle->timed = false;
     atomic_store_explicit(&handle->refs, 1, memory_order_relaxed);
@@ -172,7 +177,7 @@ int asyncio_loop_call_at_kw(struct asyncio_loop *loop, double when, asyncio_call
     return call_at_ns(loop, deadline_ns, callback, arg, kw);
 }
 
-/* ------------------------------------------------------------------------------------------------------ From other threads */
+/* ---------------------------------------------------------------------------------------------- From other threads */
 
 void asyncio__handle_run_threadsafe(struct asyncio_node *node)
 {
@@ -186,26 +191,13 @@ void asyncio__handle_run_threadsafe(struct asyncio_node *node)
     drop_ref(handle);
 }
 
-/* Setting any variable gives a context a new map, which it shares with no other: maps are counted without locks. */
-static const struct asyncio_contextvar own_map = {.name = "asyncio.own_map"};
-
-static int set_own_map(void *arg)
-{
-    (void)arg;
-    return asyncio_contextvar_set(&own_map, NULL, NULL);
-}
-
 /* As asyncio__context_choose, for a callback that runs in another thread. */
 static int choose_context_for_loop(struct asyncio_context *asked, struct asyncio_context **ret_context)
 {
-    int r = asyncio__context_choose(asked, ret_context);
-
-    if (r < 0 || asked || !*ret_context)
-        return r;
-    r = asyncio_context_run(*ret_context, set_own_map, NULL);
-    if (r < 0)
-        asyncio_context_unref(*ret_context);
-    return r;
+    if (!asked)
+        return asyncio__context_private(ret_context);
+    *ret_context = asyncio_context_ref(asked);
+    return 0;
 }
 
 int asyncio_loop_call_soon_threadsafe_kw(struct asyncio_loop *loop, asyncio_callback *callback, void *arg,
@@ -250,13 +242,13 @@ static void cancel_threadsafe(struct asyncio_handle *handle)
         sched_yield();
 }
 
-/* ---------------------------------------------------------------------------------------------------------- The handle */
+/* ------------------------------------------------------------------------------------------------------ The handle */
 
 void asyncio_handle_cancel(struct asyncio_handle *handle)
 {
     if (!handle)
         return;
-    if (handle->chunk) {
+    if (handle->post_number) {
         cancel_threadsafe(handle);
         return;
     }
@@ -284,8 +276,12 @@ struct asyncio_handle *asyncio_handle_ref(struct asyncio_handle *handle)
 {
     if (!handle)
         return NULL;
-    atomic_fetch_add(&handle->refs, 1);
-    asyncio_loop_ref(handle->loop);
+    if (handle->post_number) {
+        atomic_fetch_add(&handle->refs, 1);
+        asyncio_loop_ref(handle->loop);
+    } else {
+        add_refs(handle, 1);
+    }
     return handle;
 }
 
@@ -295,7 +291,7 @@ struct asyncio_handle *asyncio_handle_unref(struct asyncio_handle *handle)
 
     if (!handle)
         return NULL;
-    loop = handle->loop;
+    loop = handle->post_number ? handle->loop : NULL;
     drop_ref(handle);
     asyncio_loop_unref(loop);
     return NULL;

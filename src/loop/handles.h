@@ -1,4 +1,5 @@
-/* handles.h -- callbacks that the library allocates: what call_soon, call_later, call_at and call_soon_threadsafe make. */
+/* handles.h -- callbacks that the library allocates: what call_soon, call_later, call_at and call_soon_threadsafe
+ * make. */
 #pragma once
 
 #include "loop.h"
@@ -16,9 +17,10 @@ struct asyncio_handle {
     void *arg;
     struct asyncio_context *context;
     struct asyncio_loop *loop;
-    struct asyncio__post_chunk *chunk; /* where a threadsafe one lies; NULL: in the loop's pool */
     const char *source;
-    atomic_int refs; /* one while scheduled, one for each handed out */
+    uint32_t post_number;        /* of a threadsafe one; 0: it lies in the loop's pool */
+    _Atomic(uint32_t) next_free; /* of a threadsafe one that is free: the number of the next such one; 0: the last */
+    atomic_int refs;             /* one while scheduled, one for each handed out */
     atomic_int state;
     bool timed;
 };

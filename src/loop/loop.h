@@ -3,7 +3,7 @@
  * Invariants:
  *   - a node that is scheduled is on `turn` or on `ready`, and on one of them only;
  *   - what is scheduled while a turn runs goes to `ready`: it runs in the next turn;
- *   - only the owning thread touches anything but `posts`, `posters`, `holds` and `refs`. */
+ *   - only the owning thread touches anything but what is atomic. */
 #pragma once
 
 #include "../base/base.h"
@@ -18,27 +18,37 @@
 
 /* What the floor above hangs into the loop. */
 struct asyncio__front {
-    void (*begin)(struct asyncio_loop *loop);       /* a run begins in this thread */
-    void (*end)(struct asyncio_loop *loop);         /* it has ended */
-    bool (*suspended)(struct asyncio_loop *loop);   /* something waits on a stack, which binds the loop to its thread */
-    int (*stuck)(struct asyncio_loop *loop);        /* nothing can happen any more; a negative result ends the run */
-    int (*closing)(struct asyncio_loop *loop);      /* a negative result refuses the close */
-    void (*closed)(struct asyncio_loop *loop);      /* frees what the front has */
-    int64_t (*idle)(struct asyncio_loop *loop);     /* gives memory back; returns in how many ns it wants to go on, or NS_NEVER */
+    void (*begin)(struct asyncio_loop *loop);     /* a run begins in this thread */
+    void (*end)(struct asyncio_loop *loop);       /* it has ended */
+    bool (*suspended)(struct asyncio_loop *loop); /* something waits on a stack, which binds the loop to its thread */
+    int (*stuck)(struct asyncio_loop *loop);      /* nothing can happen any more; a negative result ends the run */
+    int (*closing)(struct asyncio_loop *loop);    /* a negative result refuses the close */
+    void (*closed)(struct asyncio_loop *loop);    /* frees what the front has */
+    int64_t (*idle)(
+        struct asyncio_loop *loop); /* gives memory back; returns in how many ns it wants to go on, or NS_NEVER */
     void (*drop)(struct asyncio_loop *loop, struct asyncio_node *node); /* the loop closes; frees a node of its own */
     void (*describe)(const struct asyncio_future *future, char *buffer, size_t size);
 };
 
 struct asyncio__watch;
-struct asyncio__post_chunk;
+
+#define ASYNCIO__POST_CHUNKS 23
+
+/* Handles for posts, which any thread or signal handler takes and gives back; posts.c tells how. */
+struct asyncio__post_memory {
+    _Atomic(uint64_t) free;   /* the number of a free handle, below a tag */
+    _Atomic(uint32_t) n_used; /* handles with a higher number have never been used */
+    _Atomic(struct asyncio_handle *) chunks[ASYNCIO__POST_CHUNKS];
+};
 
 struct asyncio_loop {
     struct asyncio_link turn;  /* nodes of the turn that runs, in order */
     struct asyncio_link ready; /* nodes of the next turn, in order */
     int budget;                /* nodes that may run until the next poll; checked where a turn ends */
     bool instrumented;         /* debug mode or hooks: every node is run from the loop's own stack */
-    bool debug, stopping, closed;
+    bool debug, stopping;
     atomic_bool running;
+    atomic_bool closed; /* any thread may ask */
     const struct asyncio__front *front;
     void *front_state;
 
@@ -47,28 +57,29 @@ struct asyncio_loop {
     const char *backend_reason;
     struct asyncio__timers timers;
 
-    int poll_interval;     /* most nodes between two polls */
-    int interval;          /* the present number, less when nodes are slow */
-    int64_t last_poll_ns;  /* when the last poll ended */
-    int64_t idle_due_ns;   /* when the front may next give back what it does not need */
+    int poll_interval;    /* most nodes between two polls */
+    int interval;         /* the present number, less when nodes are slow */
+    int64_t last_poll_ns; /* when the last poll ended */
+    int64_t idle_due_ns;  /* when the front may next give back what it does not need */
     bool more_to_give_back;
-    int64_t slow_ns;       /* debug mode reports what runs longer */
-    int run_error;         /* ends the run */
+    int64_t slow_ns; /* debug mode reports what runs longer */
+    int run_error;   /* ends the run */
     bool stuck_reported;
 
     struct asyncio__pool handles;
+    bool lingering;                  /* nobody references the closed loop any more, but handles of it are still there */
     struct asyncio__watch **watches; /* by fd: add_reader and add_writer */
     size_t n_watches;
 
     _Atomic(struct asyncio_node *) posts; /* newest first; &asyncio__posts_closed once closed */
     atomic_int posters;                   /* threads inside asyncio_loop_post: close waits for them */
-    _Atomic(struct asyncio__post_chunk *) post_chunks;
+    struct asyncio__post_memory post_memory;
     atomic_int holds;    /* someone may yet wake the loop */
     atomic_int external; /* threads at work for the loop */
     atomic_int refs;
 
-    pthread_t thread;     /* the last that ran it */
-    unsigned fork_count;  /* of the process when it was made */
+    pthread_t thread;    /* the last that ran it */
+    unsigned fork_count; /* of the process when it was made */
 
     struct asyncio_link errands; /* what other threads are still to bring; executor.c */
     struct asyncio_executor *default_executor;
@@ -91,9 +102,10 @@ static inline void asyncio__schedule(struct asyncio_loop *loop, struct asyncio_n
     list_push_back(&loop->ready, &node->link);
 }
 
-/* Takes the next node of this turn or, while no poll is due, of the next turn; NULL when it is time to poll. This is the inline
- * end of a turn: a task that yields calls it too, and switches to the next task without passing through the loop. The node's
- * link still points at its old neighbours: whoever's cancel asks whether it is on a list initialises it first. */
+/* Takes the next node of this turn or, while no poll is due, of the next turn; NULL when it is time to poll. This is
+ * the inline end of a turn: a task that yields calls it too, and switches to the next task without passing through
+ * the loop. The node's link still points at its old neighbours: whoever's cancel asks whether it is on a list
+ * initialises it first. */
 static inline struct asyncio_node *asyncio__next_node(struct asyncio_loop *loop)
 {
     struct asyncio_link *link = loop->turn.next;
@@ -121,11 +133,17 @@ static inline int64_t asyncio__now(struct asyncio_loop *loop)
     return loop->ops->now(loop->backend);
 }
 
-/* Seconds to a span of nanoseconds, the one place where time is converted: rounded up, so that nothing is early; zero or less is 0, what does
- * not fit is NS_NEVER. Returns: 0; -EINVAL for NaN. */
+static inline bool asyncio__loop_closed(const struct asyncio_loop *loop)
+{
+    return atomic_load_explicit(&loop->closed, memory_order_relaxed);
+}
+
+/* Seconds to a span of nanoseconds, the one place where time is converted: rounded up, so that nothing is early; zero
+ * or less is 0, what does not fit is NS_NEVER. Returns: 0; -EINVAL for NaN. */
 int asyncio__ns_from_seconds(double seconds, int64_t *ret_ns);
 
-/* The same for a point of the loop's clock, to the nearest nanosecond, so that what asyncio_loop_time gave comes back. */
+/* The same for a point of the loop's clock, to the nearest nanosecond, so that what asyncio_loop_time gave comes
+ * back. */
 int asyncio__ns_from_when(double when, int64_t *ret_ns);
 
 double asyncio__seconds_from_ns(int64_t ns);
@@ -141,6 +159,9 @@ static inline bool asyncio__loop_forked(const struct asyncio_loop *loop)
 
 /* Common checks of functions that schedule. Returns: 0; -EINVAL; -ASYNCIO_ECLOSED; -EXDEV in debug mode. */
 int asyncio__loop_check(const struct asyncio_loop *loop);
+
+/* Frees a lingering loop once no handle of it is left. */
+void asyncio__loop_free_if_unused(struct asyncio_loop *loop);
 
 /* Ends the present run with an error. */
 void asyncio__loop_fail(struct asyncio_loop *loop, int error);

@@ -1,4 +1,5 @@
-/* posts.c -- the door for other threads and signal handlers: nodes pushed on a lock-free stack, and memory that needs no malloc.
+/* posts.c -- the door for other threads and signal handlers: nodes pushed on a lock-free stack, and memory that needs
+ * no malloc.
  *
  * A poster counts itself in `posters` while it touches the loop, so that a close can wait until the last one is out. */
 #include "handles.h"
@@ -91,80 +92,121 @@ void asyncio__posts_close(struct asyncio_loop *loop)
 
 /* ------------------------------------------------------------------------------------------------------------- Memory
  *
- * malloc must not be called in a signal handler. Handles for posts come from chunks of one mapping each, with a bit per handle; chunks are
- * only ever added, and freed with the loop. */
+ * malloc must not be called in a signal handler, nor a lock be taken. Handles for posts lie in chunks, a mapping each
+ * and each twice as large as the one before; chunks are only ever added, and freed with the loop. The handles are
+ * numbered from 1 through all chunks. One that is not used is on a stack of free ones, or has never been used: both
+ * are found at once, however many are in use. */
 
-#define HANDLES_PER_CHUNK 32
+#define FIRST_CHUNK  32U
+#define MOST_HANDLES (FIRST_CHUNK * ((UINT32_C(1) << ASYNCIO__POST_CHUNKS) - 1))
 
-struct asyncio__post_chunk {
-    struct asyncio__post_chunk *next;
-    _Atomic(uint32_t) used;
-    struct asyncio_handle handles[HANDLES_PER_CHUNK];
-};
+/* The top of the stack is a number below a tag, which every take changes: a number that was taken and put back
+ * meanwhile is not mistaken for one that was there all the time, with the same one below it. */
+#define NUMBER_BITS 28
+#define NUMBER_MASK ((UINT64_C(1) << NUMBER_BITS) - 1)
+#define TAG_STEP    (UINT64_C(1) << NUMBER_BITS)
 
-static struct asyncio__post_chunk *add_chunk(struct asyncio_loop *loop)
+static_assert(MOST_HANDLES <= NUMBER_MASK, "a number fits below the tag");
+
+static unsigned chunk_of(uint32_t number)
 {
-    struct asyncio__post_chunk *chunk =
-        mmap(NULL, sizeof *chunk, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    if (chunk == MAP_FAILED)
-        return NULL;
-    chunk->next = atomic_load(&loop->post_chunks);
-    while (!atomic_compare_exchange_weak(&loop->post_chunks, &chunk->next, chunk))
-        ;
-    return chunk;
+    return 31U - (unsigned)__builtin_clz((number - 1) / FIRST_CHUNK + 1);
 }
 
-static struct asyncio_handle *take(struct asyncio__post_chunk *chunk)
+static size_t chunk_size(unsigned chunk)
 {
-    uint32_t used = atomic_load(&chunk->used);
+    return ((size_t)FIRST_CHUNK << chunk) * sizeof(struct asyncio_handle);
+}
 
-    while ((uint32_t)~used != 0) {
-        unsigned bit = (unsigned)__builtin_ctz((uint32_t)~used);
+static struct asyncio_handle *handle_of(struct asyncio_loop *loop, uint32_t number)
+{
+    unsigned chunk = chunk_of(number);
+    uint32_t before = FIRST_CHUNK * ((UINT32_C(1) << chunk) - 1);
 
-        if (atomic_compare_exchange_weak(&chunk->used, &used, used | (UINT32_C(1) << bit)))
-            return &chunk->handles[bit];
-    }
-    return NULL;
+    return &atomic_load(&loop->post_memory.chunks[chunk])[number - 1 - before];
+}
+
+/* Two may map the same chunk at once; one of them does it in vain. */
+static bool have_chunk(struct asyncio_loop *loop, unsigned chunk)
+{
+    struct asyncio_handle *handles, *none = NULL;
+
+    if (atomic_load(&loop->post_memory.chunks[chunk]))
+        return true;
+    handles = mmap(NULL, chunk_size(chunk), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (handles == MAP_FAILED)
+        return false;
+    if (!atomic_compare_exchange_strong(&loop->post_memory.chunks[chunk], &none, handles))
+        munmap(handles, chunk_size(chunk));
+    return true;
+}
+
+/* What is read of a handle that another thread takes at the same time is old, but it is there to be read. */
+static struct asyncio_handle *take_free(struct asyncio_loop *loop)
+{
+    uint64_t top = atomic_load(&loop->post_memory.free), below;
+    struct asyncio_handle *handle;
+
+    do {
+        if ((top & NUMBER_MASK) == 0)
+            return NULL;
+        handle = handle_of(loop, (uint32_t)(top & NUMBER_MASK));
+        below = ((top & ~NUMBER_MASK) + TAG_STEP) | atomic_load(&handle->next_free);
+    } while (!atomic_compare_exchange_weak(&loop->post_memory.free, &top, below));
+    return handle;
+}
+
+static struct asyncio_handle *take_unused(struct asyncio_loop *loop)
+{
+    uint32_t last = atomic_load(&loop->post_memory.n_used);
+    struct asyncio_handle *handle;
+
+    do {
+        if (last == MOST_HANDLES || !have_chunk(loop, chunk_of(last + 1)))
+            return NULL;
+    } while (!atomic_compare_exchange_weak(&loop->post_memory.n_used, &last, last + 1));
+    handle = handle_of(loop, last + 1);
+    handle->post_number = last + 1;
+    return handle;
 }
 
 struct asyncio_handle *asyncio__post_handle_new(struct asyncio_loop *loop)
 {
-    struct asyncio__post_chunk *chunk;
-    struct asyncio_handle *handle = NULL;
+    struct asyncio_handle *handle;
 
     if (asyncio__mem_fault())
         return NULL;
-    for (chunk = atomic_load(&loop->post_chunks); chunk && !(handle = take(chunk)); chunk = chunk->next)
-        ;
-    while (!handle) {
-        chunk = add_chunk(loop);
-        if (!chunk)
-            return NULL;
-        handle = take(chunk);
-    }
-    *handle = (struct asyncio_handle){.loop = loop, .chunk = chunk};
+    handle = take_free(loop);
+    if (!handle)
+        handle = take_unused(loop);
+    if (!handle)
+        return NULL;
+    /* Not all at once: `next_free` may be read at any time. */
     asyncio_node_init(&handle->timer.node, asyncio__handle_run_threadsafe, NULL);
+    handle->loop = loop;
+    handle->context = NULL;
+    handle->timed = false;
     atomic_store(&handle->refs, 1);
+    atomic_store(&handle->state, HANDLE_SCHEDULED);
     return handle;
 }
 
 void asyncio__post_handle_free(struct asyncio_handle *handle)
 {
-    struct asyncio__post_chunk *chunk = handle->chunk;
-    uint32_t bit = UINT32_C(1) << (handle - chunk->handles);
+    struct asyncio__post_memory *memory = &handle->loop->post_memory;
+    uint64_t top = atomic_load(&memory->free);
 
-    atomic_fetch_and(&chunk->used, ~bit);
+    do
+        atomic_store(&handle->next_free, (uint32_t)(top & NUMBER_MASK));
+    while (!atomic_compare_exchange_weak(&memory->free, &top, (top & ~NUMBER_MASK) | handle->post_number));
 }
 
 void asyncio__posts_free(struct asyncio_loop *loop)
 {
-    struct asyncio__post_chunk *chunk = atomic_load(&loop->post_chunks);
+    for (unsigned chunk = 0; chunk < ASYNCIO__POST_CHUNKS; chunk++) {
+        struct asyncio_handle *handles = atomic_load(&loop->post_memory.chunks[chunk]);
 
-    while (chunk) {
-        struct asyncio__post_chunk *next = chunk->next;
-
-        munmap(chunk, sizeof *chunk);
-        chunk = next;
+        if (handles)
+            munmap(handles, chunk_size(chunk));
     }
 }

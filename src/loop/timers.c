@@ -6,12 +6,13 @@
 
 #include <asyncio_lowlevel.h>
 
-/* Values of asyncio_timer.index. Up to the wheel's it is the place in the heap plus 1, so that a timer in zeroed memory is
- * not armed. */
+/* Values of asyncio_timer.index. Up to the wheel's it is the place in the heap plus 1, so that a timer in zeroed
+ * memory is not armed. */
 #define INDEX_IDLE  0
-#define INDEX_WHEEL (SIZE_MAX / 2) /* plus level * TIMER_SLOTS + slot */
+#define INDEX_WHEEL (SIZE_MAX / 2 + 1) /* plus the slot's number << PLACE_BITS, plus the place in the slot */
 #define INDEX_NEVER (SIZE_MAX - 1)
 #define INDEX_NONE  SIZE_MAX /* not armed either */
+#define PLACE_BITS  40
 
 #define LEAST_CAPACITY 64
 
@@ -38,57 +39,105 @@ void asyncio__timers_init(struct asyncio__timers *timers, int64_t now_ns)
 {
     *timers = (struct asyncio__timers){.base_tick = tick_of(now_ns) + 1};
     list_init(&timers->never);
-    for (size_t level = 0; level < TIMER_LEVELS; level++)
-        for (size_t slot = 0; slot < TIMER_SLOTS; slot++)
-            list_init(&timers->wheel[level][slot]);
 }
 
 void asyncio__timers_fini(struct asyncio__timers *timers)
 {
     assert(timers->armed == 0);
+    for (size_t i = 0; i < ARRAY_SIZE(timers->wheel); i++)
+        asyncio__free(timers->wheel[i].entries);
+    asyncio__free(timers->spare);
     asyncio__free(timers->heap);
     *timers = (struct asyncio__timers){0};
 }
 
-/* ------------------------------------------------------------------------------------------------------------- The wheel */
+/* ------------------------------------------------------------------------------------------------------- The wheel */
 
-static void heap_add(struct asyncio__timers *timers, struct asyncio_timer *timer)
+/* Makes room for one more. Returns: false when there is no memory for it. */
+static bool slot_reserve(struct asyncio__timers *timers, struct asyncio__timer_slot *slot)
 {
-    struct asyncio__timer_entry entry = {timer->deadline_ns, timer};
+    size_t capacity = max_size(2 * slot->capacity, LEAST_CAPACITY);
+    struct asyncio__timer_entry *entries;
 
-    timer_heap_push(timers->heap, &timers->heap_count, entry);
+    if (LIKELY(slot->count < slot->capacity))
+        return true;
+    if (slot->capacity == 0 && timers->spare) {
+        *slot = (struct asyncio__timer_slot){timers->spare, 0, LEAST_CAPACITY};
+        timers->spare = NULL;
+        return true;
+    }
+    entries = asyncio__realloc(slot->entries, capacity * sizeof *entries);
+    if (!entries)
+        return false;
+    slot->entries = entries;
+    slot->capacity = capacity;
+    return true;
 }
 
-/* The level is that of the highest digit in which the deadline differs from the horizon. */
-static void place(struct asyncio__timers *timers, struct asyncio_timer *timer)
+static void slot_put(struct asyncio__timers *timers, size_t number, size_t place, struct asyncio__timer_entry entry)
 {
-    uint64_t tick = tick_of(timer->deadline_ns), difference;
-    unsigned level, slot;
+    timers->wheel[number].entries[place] = entry;
+    entry.timer->index = INDEX_WHEEL + (number << PLACE_BITS) + place;
+}
 
-    if (tick < timers->base_tick) {
-        heap_add(timers, timer);
-        return;
+/* Frees the memory of an empty slot, or keeps it for the next slot that is used: a lone timer that is armed again and
+ * again allocates nothing. */
+static void slot_release(struct asyncio__timers *timers, struct asyncio__timer_slot *slot)
+{
+    if (slot->capacity == LEAST_CAPACITY && !timers->spare)
+        timers->spare = slot->entries;
+    else
+        asyncio__free(slot->entries);
+    *slot = (struct asyncio__timer_slot){0};
+}
+
+/* The order within a slot does not matter, so the last one fills the gap. */
+static void slot_remove(struct asyncio__timers *timers, size_t index)
+{
+    size_t number = (index - INDEX_WHEEL) >> PLACE_BITS, place = index & ((SIZE_MAX >> (64 - PLACE_BITS)));
+    struct asyncio__timer_slot *slot = &timers->wheel[number];
+
+    if (place != --slot->count)
+        slot_put(timers, number, place, slot->entries[slot->count]);
+    if (slot->count == 0) {
+        timers->occupied[number / TIMER_SLOTS] &= ~(UINT64_C(1) << number % TIMER_SLOTS);
+        slot_release(timers, slot);
     }
-    difference = tick ^ timers->base_tick;
-    level = difference == 0 ? 0 : (63U - (unsigned)__builtin_clzll(difference)) / TIMER_SLOT_BITS;
-    slot = (unsigned)(tick >> (level * TIMER_SLOT_BITS)) % TIMER_SLOTS;
-    list_push_back(&timers->wheel[level][slot], &timer->node.link);
-    timers->occupied[level] |= UINT64_C(1) << slot;
-    timer->index = INDEX_WHEEL + level * TIMER_SLOTS + slot;
+}
+
+/* Puts a timer into the heap or the wheel, whose level is that of the highest digit in which the deadline differs from
+ * the horizon. Where a slot cannot grow the heap takes it, which has room for all: it is sorted there, whenever it is
+ * due. */
+static void place(struct asyncio__timers *timers, struct asyncio__timer_entry entry)
+{
+    uint64_t tick = tick_of(entry.deadline_ns), difference = tick ^ timers->base_tick;
+    size_t level, number;
+
+    if (tick >= timers->base_tick) {
+        level = difference == 0 ? 0 : (63U - (size_t)__builtin_clzll(difference)) / TIMER_SLOT_BITS;
+        number = level * TIMER_SLOTS + (size_t)(tick >> (level * TIMER_SLOT_BITS)) % TIMER_SLOTS;
+        if (LIKELY(slot_reserve(timers, &timers->wheel[number]))) {
+            slot_put(timers, number, timers->wheel[number].count++, entry);
+            timers->occupied[level] |= UINT64_C(1) << number % TIMER_SLOTS;
+            return;
+        }
+    }
+    timer_heap_push(timers->heap, &timers->heap_count, entry);
 }
 
 static void place_slot_again(struct asyncio__timers *timers, unsigned level, unsigned slot)
 {
-    struct asyncio_link moving, *link;
+    struct asyncio__timer_slot moving = timers->wheel[level * TIMER_SLOTS + slot];
 
-    list_init(&moving);
-    list_splice_back(&moving, &timers->wheel[level][slot]);
+    timers->wheel[level * TIMER_SLOTS + slot] = (struct asyncio__timer_slot){0};
     timers->occupied[level] &= ~(UINT64_C(1) << slot);
-    while ((link = list_pop_front(&moving)))
-        place(timers, LIST_ENTRY(link, struct asyncio_timer, node.link));
+    for (size_t i = 0; i < moving.count; i++)
+        place(timers, moving.entries[i]);
+    slot_release(timers, &moving);
 }
 
-/* Moves the horizon; no occupied slot may lie before it. What now shares its upper digits with the horizon goes down a level. */
+/* Moves the horizon; no occupied slot may lie before it. What now shares its upper digits with the horizon goes down
+ * a level. */
 static void set_base(struct asyncio__timers *timers, uint64_t tick)
 {
     timers->base_tick = tick;
@@ -100,8 +149,8 @@ static void set_base(struct asyncio__timers *timers, uint64_t tick)
     }
 }
 
-/* The first tick that an occupied slot may hold; UINT64_MAX when the wheel is empty. Every slot in use lies at or beyond the
- * horizon's own place in its level, and lower levels come before higher ones. */
+/* The first tick that an occupied slot may hold; UINT64_MAX when the wheel is empty. Every slot in use lies at or
+ * beyond the horizon's own place in its level, and lower levels come before higher ones. */
 static uint64_t first_tick(const struct asyncio__timers *timers, unsigned *ret_level)
 {
     for (unsigned level = 0; level < TIMER_LEVELS; level++) {
@@ -117,26 +166,24 @@ static uint64_t first_tick(const struct asyncio__timers *timers, unsigned *ret_l
     return UINT64_MAX;
 }
 
-/* Moves what is due before `limit` into the heap, or, if the heap is empty, the first slot wherever it lies. */
-static void pull(struct asyncio__timers *timers, uint64_t limit)
+/* Moves the first slot of the wheel into the heap, if it begins before `limit`. One at a time, because the heap is fast
+ * as long as it is small. Returns: whether there was one. */
+static bool pull(struct asyncio__timers *timers, uint64_t limit)
 {
     unsigned level = 0;
     uint64_t tick;
 
-    while ((tick = first_tick(timers, &level)) != UINT64_MAX && (tick < limit || timers->heap_count == 0)) {
-        if (level > 0) {
-            set_base(timers, tick);
-            continue;
-        }
-        timers->base_tick = tick + 1;
-        place_slot_again(timers, 0, (unsigned)tick % TIMER_SLOTS);
-        set_base(timers, tick + 1);
-    }
-    if (timers->base_tick < limit)
-        set_base(timers, limit);
+    while ((tick = first_tick(timers, &level)) < limit && level > 0)
+        set_base(timers, tick);
+    if (tick >= limit)
+        return false;
+    timers->base_tick = tick + 1;
+    place_slot_again(timers, 0, (unsigned)tick % TIMER_SLOTS);
+    set_base(timers, tick + 1);
+    return true;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- Arm and expire */
+/* -------------------------------------------------------------------------------------------------- Arm and expire */
 
 /* The heap has room for all armed timers, so that moving one out of the wheel cannot fail. */
 static int reserve(struct asyncio__timers *timers, size_t n)
@@ -183,7 +230,7 @@ int asyncio__timers_arm(struct asyncio__timers *timers, struct asyncio_timer *ti
         return -ENOMEM;
     timer->sequence = timers->sequence++;
     timers->armed++;
-    place(timers, timer);
+    place(timers, (struct asyncio__timer_entry){deadline_ns, timer});
     return 0;
 }
 
@@ -197,35 +244,39 @@ void asyncio__timers_disarm(struct asyncio__timers *timers, struct asyncio_timer
         return;
     }
     timers->armed--;
-    if (index >= INDEX_WHEEL) {
-        size_t level = (index - INDEX_WHEEL) / TIMER_SLOTS, slot = (index - INDEX_WHEEL) % TIMER_SLOTS;
-
-        list_remove(&timer->node.link);
-        if (list_empty(&timers->wheel[level][slot]))
-            timers->occupied[level] &= ~(UINT64_C(1) << slot);
-    } else {
+    if (index >= INDEX_WHEEL)
+        slot_remove(timers, index);
+    else
         timer_heap_remove(timers->heap, &timers->heap_count, index - 1);
-    }
     shrink(timers);
+}
+
+/* Brings the earliest timer to the top of the heap, if it lies before `limit`. Usually all of the heap comes before all
+ * of the wheel; what a slot had no room for is the exception. Returns: false when there is none. */
+static bool find_first(struct asyncio__timers *timers, uint64_t limit)
+{
+    while (timers->heap_count == 0 || tick_of(timers->heap[0].deadline_ns) >= timers->base_tick)
+        if (!pull(timers, limit))
+            return timers->heap_count > 0;
+    return true;
 }
 
 int64_t asyncio__timers_next(struct asyncio__timers *timers)
 {
     if (timers->armed == 0)
         return NS_NEVER;
-    if (timers->heap_count == 0)
-        pull(timers, 0);
+    find_first(timers, UINT64_MAX);
     return timers->heap[0].deadline_ns;
 }
 
 size_t asyncio__timers_expire(struct asyncio__timers *timers, int64_t now_ns, struct asyncio_link *ready)
 {
+    uint64_t limit = tick_of(now_ns) + 1;
     size_t n = 0;
 
     if (timers->armed == 0)
         return 0;
-    pull(timers, tick_of(now_ns) + 1);
-    while (timers->heap_count > 0 && timers->heap[0].deadline_ns <= now_ns) {
+    while (find_first(timers, limit) && timers->heap[0].deadline_ns <= now_ns) {
         struct asyncio_timer *timer = timers->heap[0].timer;
 
         timer_heap_remove(timers->heap, &timers->heap_count, 0);
@@ -234,6 +285,9 @@ size_t asyncio__timers_expire(struct asyncio__timers *timers, int64_t now_ns, st
         list_push_back(ready, &timer->node.link);
         n++;
     }
+    /* What is armed for a time that is near now belongs into the heap at once. */
+    if (timers->heap_count == 0 && timers->base_tick < limit)
+        set_base(timers, limit);
     if (n > 0)
         shrink(timers);
     return n;

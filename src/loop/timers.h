@@ -1,8 +1,9 @@
 /* timers.h -- deadlines: near ones in a heap, far ones in a wheel, equal ones in the order in which they were armed.
  *
- * A timer is near when its deadline lies before the horizon. The wheel has levels of 64 slots, unsorted lists each; a slot of the
- * lowest level spans 2^24 ns (17 ms) and one of every next level 64 times as much. So arming and cancelling one of the many
- * timers that never fire costs the same however many there are, and the heap, which sorts, stays small. */
+ * A timer is near when its deadline lies before the horizon. The wheel has levels of 64 slots, an unsorted array each; a
+ * slot of the lowest level spans 2^21 ns (2 ms) and one of every next level 64 times as much. So arming and
+ * cancelling one of the many timers that never fire costs the same however many there are, and the heap, which sorts,
+ * stays small. */
 #pragma once
 
 #include "../base/base.h"
@@ -10,11 +11,16 @@
 #define TIMER_LEVELS     7
 #define TIMER_SLOT_BITS  6
 #define TIMER_SLOTS      (1 << TIMER_SLOT_BITS)
-#define TIMER_TICK_SHIFT 24
+#define TIMER_TICK_SHIFT 21
 
 struct asyncio__timer_entry {
     int64_t deadline_ns; /* a copy, so that sifting does not touch the timers */
     struct asyncio_timer *timer;
+};
+
+struct asyncio__timer_slot {
+    struct asyncio__timer_entry *entries; /* in no order */
+    size_t count, capacity;
 };
 
 struct asyncio__timers {
@@ -24,7 +30,8 @@ struct asyncio__timers {
     uint64_t sequence;
     uint64_t base_tick; /* the horizon in ticks: what is due earlier is in the heap */
     uint64_t occupied[TIMER_LEVELS];
-    struct asyncio_link wheel[TIMER_LEVELS][TIMER_SLOTS];
+    struct asyncio__timer_slot wheel[TIMER_LEVELS * TIMER_SLOTS];
+    struct asyncio__timer_entry *spare; /* memory of a small slot, for the next one that is used; or NULL */
     struct asyncio_link never; /* those that never fire, so that a loop that closes finds them */
 };
 

@@ -15,7 +15,10 @@ struct done_callback {
 };
 
 /* Every error that a creation can fail with has a future of its own, that needs no memory and no loop. */
-#define FAILED(error) {.state = FUTURE_FINISHED, .result = -(error), .refs = 1, .retrieved = true}
+#define FAILED(error)                                                              \
+    {                                                                              \
+        .state = FUTURE_FINISHED, .result = -(error), .refs = 1, .retrieved = true \
+    }
 static struct asyncio_future failed_futures[] = {
     FAILED(ENOMEM),
     FAILED(EINVAL),
@@ -38,7 +41,7 @@ struct asyncio_future *asyncio__failed_future(int error)
     return &failed_futures[1];
 }
 
-/* -------------------------------------------------------------------------------------------------------------- Life cycle */
+/* ------------------------------------------------------------------------------------------------------ Life cycle */
 
 void asyncio__future_init(struct asyncio_future *future, struct asyncio__scheduler *scheduler, const char *source)
 {
@@ -58,7 +61,8 @@ void asyncio__future_init(struct asyncio_future *future, struct asyncio__schedul
     scheduler->n_futures++;
 }
 
-struct asyncio_future *asyncio__future_new(struct asyncio_loop *loop, const struct asyncio__future_kind *kind, void *owner)
+struct asyncio_future *asyncio__future_new(struct asyncio_loop *loop, const struct asyncio__future_kind *kind,
+                                           void *owner)
 {
     struct asyncio__scheduler *scheduler;
     struct asyncio_future *future;
@@ -185,7 +189,7 @@ void asyncio__future_free(struct asyncio_future *future)
         asyncio__scheduler_release(scheduler);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- Outcome */
+/* --------------------------------------------------------------------------------------------------------- Outcome */
 
 void asyncio__future_complete(struct asyncio_future *future, enum asyncio__future_state state, int result)
 {
@@ -291,7 +295,7 @@ int asyncio_future_cancel(struct asyncio_future *future)
     return asyncio_future_cancel_with(future, NULL);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- Callbacks */
+/* ------------------------------------------------------------------------------------------------------- Callbacks */
 
 int asyncio_future_add_done_callback_kw(struct asyncio_future *future, asyncio_done_callback *callback, void *arg,
                                         const struct asyncio_callback_kw *kw)

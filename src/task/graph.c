@@ -63,7 +63,7 @@ static const struct asyncio__task *const_task_of(const struct asyncio_future *fu
     return CONST_CONTAINER_OF(future, struct asyncio__task, future);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- Futures */
+/* --------------------------------------------------------------------------------------------------------- Futures */
 
 /* The future that a wait is for; NULL when it is for something else. */
 static const struct asyncio_future *awaited(const struct asyncio_waiter *waiter)
@@ -189,7 +189,7 @@ int asyncio_future_repr(const struct asyncio_future *future, char *buffer, size_
     return (int)text.length;
 }
 
-/* --------------------------------------------------------------------------------------------------- Lists of tasks */
+/* -------------------------------------------------------------------------------------------------- Lists of tasks */
 
 static void add_name(struct text *text, const struct asyncio__task *task)
 {
@@ -276,7 +276,7 @@ int asyncio_print_tasks(FILE *file)
     return loop ? asyncio_loop_print_tasks(loop, file) : -ASYNCIO_ENOLOOP;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- Stacks
+/* ------------------------------------------------------------------------------------------------------------- Stacks
  *
  * Each frame that keeps a frame pointer begins with a record: where the caller's record is, and where the caller goes
  * on. Code without frame pointers leaves anything in their place, so a step must lead upwards and stay within the

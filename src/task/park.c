@@ -1,8 +1,9 @@
 /* park.c -- the one place where a task waits, and the one place where a wait meets a cancel.
  *
- * A cancel finds a task in one of four situations: not waiting (it runs, is ready, or has not started), waiting for what has not
- * happened, waiting for what is under way and cannot be undone, or waiting for what has happened while the task has not
- * run yet. The kind of the wait says what is true afterwards; see the table of waits in src/README.md. */
+ * A cancel finds a task in one of four situations: not waiting (it runs, is ready, or has not started), waiting for
+ * what has not happened, waiting for what is under way and cannot be undone, or waiting for what has happened while
+ * the task has not run yet. The kind of the wait says what is true afterwards; see the table of waits in
+ * src/README.md. */
 #include "task.h"
 
 #include <stdio.h>
@@ -12,11 +13,11 @@
 /* So many stacks and tasks are in the nearest cache anyway. */
 #define TASKS_IN_CACHE 100
 
-/* --------------------------------------------------------------------------------------------------------- Suspend, resume */
+/* ------------------------------------------------------------------------------------------------- Suspend, resume */
 
-/* Tasks that have been away for long are in no cache: asks for the stack of the next and for the one after it. What stands on the
- * list need not be a task; a prefetch of something else does no harm. gcc 12 takes a function that only prefetches for one without
- * effect and drops it, unless it is always inlined. */
+/* Tasks that have been away for long are in no cache: asks for the stack of the next and for the one after it. What
+ * stands on the list need not be a task; a prefetch of something else does no harm. gcc 12 takes a function that only
+ * prefetches for one without effect and drops it, unless it is always inlined. */
 __attribute__((always_inline)) static inline void prefetch_next(struct asyncio_loop *loop)
 {
     struct asyncio_node *node = CONTAINER_OF(loop->turn.next, struct asyncio_node, link);
@@ -57,7 +58,8 @@ static inline struct asyncio__coro *choose_next(struct asyncio__scheduler *sched
 }
 
 /* Inlined where every nanosecond counts, called elsewhere. */
-__attribute__((always_inline)) static inline void suspend(struct asyncio__scheduler *scheduler, struct asyncio__task *task)
+__attribute__((always_inline)) static inline void suspend(struct asyncio__scheduler *scheduler,
+                                                          struct asyncio__task *task)
 {
     struct asyncio__coro *to = choose_next(scheduler);
 
@@ -70,7 +72,8 @@ void asyncio__suspend(struct asyncio__scheduler *scheduler, struct asyncio__task
     suspend(scheduler, task);
 }
 
-/* The reason that a cancel was given is its detail; one without a reason has none, rather than that of an earlier one. */
+/* The reason that a cancel was given is its detail; one without a reason has none, rather than that of an earlier
+ * one. */
 static void set_reason(const struct asyncio_future *cancelled)
 {
     struct asyncio__scheduler *scheduler = asyncio__scheduler;
@@ -90,7 +93,7 @@ static int deliver(struct asyncio__task *task)
     return -ECANCELED;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- Waiters */
+/* --------------------------------------------------------------------------------------------------------- Waiters */
 
 int asyncio_waiter_init(struct asyncio_waiter *waiter, const struct asyncio_wait_kind *kind, void *object)
 {
@@ -232,15 +235,14 @@ int asyncio_cancel_point(void)
     return task && task->must_cancel ? deliver(task) : 0;
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- Await */
+/* ----------------------------------------------------------------------------------------------------------- Await */
 
 static enum asyncio_cancel_answer cancel_await(struct asyncio_waiter *waiter)
 {
     struct asyncio_future *future = waiter->object;
     struct asyncio__task *task = asyncio__task_of(waiter->task);
 
-    if (asyncio__is_done(future) ||
-        asyncio_future_cancel_with(future, task->future.cancel_message) == 0)
+    if (asyncio__is_done(future) || asyncio_future_cancel_with(future, task->future.cancel_message) == 0)
         task->must_cancel = true;
     return ASYNCIO_WILL_COMPLETE;
 }
@@ -384,7 +386,7 @@ void asyncio__joined_cleanup(struct asyncio_future **task)
     *task = asyncio_future_unref(*task);
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- Sleep */
+/* ----------------------------------------------------------------------------------------------------------- Sleep */
 
 static enum asyncio_cancel_answer cancel_sleep(struct asyncio_waiter *waiter)
 {
@@ -437,8 +439,8 @@ static __attribute__((noinline)) int sleep_for(struct asyncio__task *task, doubl
     return (int)asyncio_park(&sleeper.waiter);
 }
 
-/* The shortest way to the tail of the ready queue and back. Not inlined: the frame of a long sleep would cost a yielding task, and
- * ten thousand of them, cache lines. */
+/* The shortest way to the tail of the ready queue and back. Not inlined: the frame of a long sleep would cost a
+ * yielding task, and ten thousand of them, cache lines. */
 static __attribute__((noinline)) int yield(struct asyncio__task *task)
 {
     struct asyncio__scheduler *scheduler = task->future.scheduler;
@@ -457,7 +459,7 @@ int asyncio_sleep(double seconds)
     return seconds <= 0 ? yield(task) : sleep_for(task, seconds);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ Operations */
+/* ------------------------------------------------------------------------------------------------------ Operations */
 
 /* A task that waits for an operation in its own frame. */
 struct op_wait {

@@ -1,4 +1,5 @@
-/* runners.c -- running a loop until something is done, and the runner that also makes it, tears it down, and listens to Ctrl-C. */
+/* runners.c -- running a loop until something is done, and the runner that also makes it, tears it down, and listens
+ * to Ctrl-C. */
 #include "task.h"
 
 #include <signal.h>
@@ -7,12 +8,13 @@
 #define DEFAULT_TEARDOWN_S 60.0
 #define DEFAULT_EXECUTOR_S 300.0
 
-/* Tasks that cleanup makes are cancelled too, but a program that always makes another is not followed for ever (D-18). */
+/* Tasks that cleanup makes are cancelled too, but a program that always makes another is not followed for ever
+ * (D-18). */
 #define MOST_TEARDOWN_PASSES 100
 
 enum runner_state { RUNNER_CREATED, RUNNER_INITIALIZED, RUNNER_CLOSED };
 
-/* -------------------------------------------------------------------------------------------------- Until something is done */
+/* ----------------------------------------------------------------------------------------- Until something is done */
 
 struct until {
     struct asyncio_node node;
@@ -34,7 +36,7 @@ int asyncio_loop_run_until_complete_future(struct asyncio_loop *loop, struct asy
         return -EINVAL;
     if (!future->scheduler)
         return future->result;
-    if (loop->closed)
+    if (asyncio__loop_closed(loop))
         return -ASYNCIO_ECLOSED;
     if (future->scheduler->loop != loop)
         return -ASYNCIO_EFOREIGNLOOP;
@@ -72,10 +74,10 @@ int asyncio_loop_run_until_complete(struct asyncio_loop *loop, asyncio_coro *fn,
     return r;
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- Ctrl-C
+/* ------------------------------------------------------------------------------------------------------------- Ctrl-C
  *
- * The first SIGINT posts a node that cancels the main task; it also restores the default action, so that the second one ends a program that
- * does not listen. Only the main thread listens, so one node in the process is enough. */
+ * The first SIGINT posts a node that cancels the main task; it also restores the default action, so that the second one
+ * ends a program that does not listen. Only the main thread listens, so one node in the process is enough. */
 
 static struct interrupt {
     struct asyncio_node node;
@@ -131,7 +133,7 @@ static void stop_listening(struct asyncio_loop *loop)
     interrupt.main = NULL;
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- Runner */
+/* ---------------------------------------------------------------------------------------------------------- Runner */
 
 static int make_loop(struct asyncio_runner *runner)
 {
@@ -225,7 +227,7 @@ int asyncio_runner_run_kw(struct asyncio_runner *runner, asyncio_coro *main, voi
     return r;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- Teardown */
+/* -------------------------------------------------------------------------------------------------------- Teardown */
 
 struct deadline {
     struct asyncio_timer timer;
@@ -281,7 +283,8 @@ static int cancel_tasks(struct asyncio_loop *loop, double seconds)
     return r;
 }
 
-/* Lets the default executor's jobs end while the loop still runs, because a job may be waiting for something that the loop does. */
+/* Lets the default executor's jobs end while the loop still runs, because a job may be waiting for something that the
+ * loop does. */
 static void drain_executor(struct asyncio_loop *loop, double seconds)
 {
     struct deadline deadline = {.loop = loop};
@@ -299,8 +302,10 @@ static void drain_executor(struct asyncio_loop *loop, double seconds)
     loop->stop_without_external = false;
     asyncio_timer_disarm(loop, &deadline.timer);
     if (deadline.over)
-        asyncio__log(ASYNCIO_LOG_WARNING, "%d jobs of the default executor still run after %g seconds: their threads "
-                     "are left to themselves", atomic_load(&loop->external), seconds);
+        asyncio__log(ASYNCIO_LOG_WARNING,
+                     "%d jobs of the default executor still run after %g seconds: their threads "
+                     "are left to themselves",
+                     atomic_load(&loop->external), seconds);
 }
 
 int asyncio_runner_close(struct asyncio_runner *runner)

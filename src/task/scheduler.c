@@ -28,8 +28,8 @@ static bool suspended(struct asyncio_loop *loop)
     return scheduler->n_started > 0;
 }
 
-/* Whoever runs until a result is there gets an error instead of sleeping for ever; run_forever is told once and goes on waiting,
- * because a thread that did not say so may yet call. */
+/* Whoever runs until a result is there gets an error instead of sleeping for ever; run_forever is told once and goes
+ * on waiting, because a thread that did not say so may yet call. */
 static int stuck(struct asyncio_loop *loop)
 {
     struct asyncio__scheduler *scheduler = loop->front_state;

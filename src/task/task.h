@@ -1,10 +1,11 @@
 /* task.h -- futures and tasks as the files of this floor and the one above see them.
  *
- * A task is a future with a stack. Its future part outlives its stack, which goes back to the pool at the task's last step.
+ * A task is a future with a stack. Its future part outlives its stack, which goes back to the pool at the task's last
+ * step.
  *
- * A parked task stands nowhere but on the list of what it waits for, through its waiter; a ready one stands on the loop's queues
- * through its node. Awaiting a future puts the task's own node on the future's list of callbacks: completing the future
- * moves that whole list to the ready queue at once. */
+ * A parked task stands nowhere but on the list of what it waits for, through its waiter; a ready one stands on the
+ * loop's queues through its node. Awaiting a future puts the task's own node on the future's list of callbacks:
+ * completing the future moves that whole list to the ready queue at once. */
 #pragma once
 
 #include "../base/base.h"
@@ -32,7 +33,7 @@ struct asyncio__future_kind {
 };
 
 struct asyncio_future {
-    struct asyncio_link callbacks; /* nodes, in order: waiting tasks and done-callbacks; valid while pending */
+    struct asyncio_link callbacks;        /* nodes, in order: waiting tasks and done-callbacks; valid while pending */
     struct asyncio__scheduler *scheduler; /* NULL: a static failed future, which is never written to */
     const struct asyncio__future_kind *kind;
     void *owner; /* of the kind */
@@ -51,12 +52,12 @@ struct asyncio_future {
 struct asyncio__task {
     struct asyncio_node node; /* run: asyncio__task_start, later asyncio__task_run */
     struct asyncio__coro coro;
-    struct asyncio_waiter *waiter;   /* what it waits for; NULL while it is ready or runs */
-    bool must_cancel; /* the next wait, or the present one when it completes, delivers a cancel */
+    struct asyncio_waiter *waiter; /* what it waits for; NULL while it is ready or runs */
+    bool must_cancel;              /* the next wait, or the present one when it completes, delivers a cancel */
     bool start_then_cancel;
     bool started;
     bool being_cancelled; /* asyncio__task_cancel is on its way through what it awaits */
-    bool torn_down; /* the runner's teardown has cancelled it and waits for it */
+    bool torn_down;       /* the runner's teardown has cancelled it and waits for it */
 
     struct asyncio_future future;
     struct asyncio__stack *stack; /* NULL before the first step and after the last */
@@ -67,14 +68,15 @@ struct asyncio__task {
     struct asyncio_link all; /* of the scheduler's tasks that are not done */
     char *name;              /* NULL: "Task-" and the number of that name, until somebody asks for it */
     uint64_t name_number;    /* 0: it was given a name */
-    uint64_t number; /* which task of its loop it is, from 1: what a lock remembers of its owner */
+    uint64_t number;         /* which task of its loop it is, from 1: what a lock remembers of its owner */
     int cancelling;
     uint32_t requests;   /* cancels ever asked for */
     uint32_t deliveries; /* -ECANCELED ever delivered */
     uint32_t stack_kib;  /* wanted; 0: the usual size */
 };
 
-/* An eager start whose first step runs: where its first suspension, or its end, leads. On the stack of who started it. */
+/* An eager start whose first step runs: where its first suspension, or its end, leads. On the stack of who started
+ * it. */
 struct asyncio__eager {
     struct asyncio__task *task;
     struct asyncio__coro *creator;
@@ -146,7 +148,8 @@ uint64_t asyncio__task_number(const struct asyncio_future *task);
 struct asyncio_future *asyncio__failed_future(int error);
 
 /* A pending future of a kind. Returns: one reference or a failed future. */
-struct asyncio_future *asyncio__future_new(struct asyncio_loop *loop, const struct asyncio__future_kind *kind, void *owner);
+struct asyncio_future *asyncio__future_new(struct asyncio_loop *loop, const struct asyncio__future_kind *kind,
+                                           void *owner);
 
 /* Prepares the future part of a future or task. */
 void asyncio__future_init(struct asyncio_future *future, struct asyncio__scheduler *scheduler, const char *source);
@@ -161,7 +164,8 @@ void asyncio__future_complete(struct asyncio_future *future, enum asyncio__futur
 bool asyncio__done_callback_drop(struct asyncio_node *node);
 size_t asyncio__done_callback_size(void);
 
-/* Puts a node of the caller's on a pending future's list; it is scheduled when the future is done. Taken off with list_remove. */
+/* Puts a node of the caller's on a pending future's list; it is scheduled when the future is done. Taken off with
+ * list_remove. */
 static inline void asyncio__future_watch(struct asyncio_future *future, struct asyncio_node *node)
 {
     list_push_back(&future->callbacks, &node->link);
@@ -185,7 +189,8 @@ static inline void asyncio__unref(struct asyncio_future *future)
 /* A future or task that no longer counts: drops the scheduler's memory when it was the last after the close. */
 void asyncio__scheduler_release(struct asyncio__scheduler *scheduler);
 
-/* The futures of a list, each once: true the first time that `future` is seen under this mark. Static ones are always new. */
+/* The futures of a list, each once: true the first time that `future` is seen under this mark. Static ones are always
+ * new. */
 static inline bool asyncio__first_seen(struct asyncio_future *future, uint32_t mark)
 {
     if (!future->scheduler)
@@ -212,7 +217,8 @@ extern const struct asyncio_wait_kind asyncio__await_kind;
 
 /* ---- tasks.c */
 
-/* The node functions of a task: both run one step of it from the loop's stack, the first one after it was given a stack. */
+/* The node functions of a task: both run one step of it from the loop's stack, the first one after it was given a
+ * stack. */
 void asyncio__task_start(struct asyncio_node *node);
 void asyncio__task_run(struct asyncio_node *node);
 

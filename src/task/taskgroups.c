@@ -1,7 +1,8 @@
 /* taskgroups.c -- a scope that owns tasks.
  *
- * The group cancels its parent, the task that entered it, when a child fails while the body runs, and takes that cancel back at the exit. Cancels
- * that came from others are told by their number: more than the parent had on entry. */
+ * The group cancels its parent, the task that entered it, when a child fails while the body runs, and takes that
+ * cancel back at the exit. Cancels that came from others are told by their number: more than the parent had on
+ * entry. */
 #include "task.h"
 
 enum state { NOT_ENTERED, ENTERED, EXITING, FINISHED };
@@ -153,7 +154,8 @@ void asyncio_taskgroup_cancel(struct asyncio_taskgroup *group)
         abort_group(group);
 }
 
-/* Waits until the last child's end has been seen; a cancel meanwhile cancels the children, and is counted by the task. */
+/* Waits until the last child's end has been seen; a cancel meanwhile cancels the children, and is counted by the
+ * task. */
 static bool wait_for_children(struct asyncio_taskgroup *group)
 {
     struct asyncio_waiter waiter;
@@ -172,7 +174,8 @@ static bool wait_for_children(struct asyncio_taskgroup *group)
     return cancelled;
 }
 
-/* Takes the group's own cancel back. One that the body ended without meeting must not meet what follows, unless it is others' too. */
+/* Takes the group's own cancel back. One that the body ended without meeting must not meet what follows, unless it is
+ * others' too. */
 static void take_back(const struct asyncio_taskgroup *group, struct asyncio__task *task)
 {
     asyncio_task_uncancel(&task->future);

@@ -1,7 +1,7 @@
 /* tasks.c -- the life of a task: made, started on a stack, ended; and the scheduler that a loop has them in.
  *
- * A stack is a worker: the code at its bottom runs one task after the other. When a task ends and the next ready one has not started yet, that one
- * runs on the same stack without any switch. */
+ * A stack is a worker: the code at its bottom runs one task after the other. When a task ends and the next ready one
+ * has not started yet, that one runs on the same stack without any switch. */
 #include "task.h"
 
 #include "../coro/overflow.h"
@@ -14,8 +14,8 @@
 
 _Thread_local struct asyncio__scheduler *asyncio__scheduler;
 
-/* Of the default names; none in the process is used twice. Only tasks without a name of their own take one. Threads take them by the
- * block, because an atomic addition costs as much as the rest of a creation. */
+/* Of the default names; none in the process is used twice. Only tasks without a name of their own take one. Threads
+ * take them by the block, because an atomic addition costs as much as the rest of a creation. */
 #define NAME_NUMBERS_IN_BLOCK 1024
 static atomic_uint_fast64_t name_numbers_taken;
 static _Thread_local uint64_t last_name_number;
@@ -27,7 +27,7 @@ static inline uint64_t next_name_number(void)
     return ++last_name_number;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- Completion */
+/* ------------------------------------------------------------------------------------------------------ Completion */
 
 /* In debug mode: a child whose argument lies in the frames of a task that ends would read freed memory. */
 static void check_arguments(const struct asyncio__task *task)
@@ -98,7 +98,8 @@ void asyncio__task_end_unstarted(struct asyncio__task *task, enum asyncio__futur
     finish(task, state, result);
 }
 
-/* The function returned: an error ends the task with it, -ECANCELED or a cancel that was never delivered as cancelled. */
+/* The function returned: an error ends the task with it, -ECANCELED or a cancel that was never delivered as
+ * cancelled. */
 static void end(struct asyncio__task *task, int result)
 {
     struct asyncio__scheduler *scheduler = task->future.scheduler;
@@ -113,7 +114,7 @@ static void end(struct asyncio__task *task, int result)
         finish(task, FUTURE_FINISHED, result);
 }
 
-/* -------------------------------------------------------------------------------------------------------------------- Steps */
+/* ----------------------------------------------------------------------------------------------------------- Steps */
 
 /* A task that was cancelled before its first step ends there, unless it asked to see the cancel itself. */
 static bool ends_before_start(struct asyncio__task *task)
@@ -256,7 +257,7 @@ static void start_eagerly(struct asyncio__scheduler *scheduler, struct asyncio__
     asyncio__context_at = outer;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- Creation */
+/* -------------------------------------------------------------------------------------------------------- Creation */
 
 static struct asyncio_future *refuse(void *arg, const struct asyncio_task_kw *kw, int error)
 {
@@ -323,7 +324,8 @@ static struct asyncio__task *task_new(struct asyncio__scheduler *scheduler, asyn
     return task;
 }
 
-/* An eager step enters its context at once, so that nobody may be in it, and must happen in the thread that runs the loop. */
+/* An eager step enters its context at once, so that nobody may be in it, and must happen in the thread that runs the
+ * loop. */
 static int check_eager(const struct asyncio_loop *loop, const struct asyncio_task_kw *kw)
 {
     if (asyncio__running_loop != loop && asyncio_loop_is_running(loop))
@@ -405,7 +407,7 @@ asyncio_task_factory *asyncio_loop_get_task_factory(struct asyncio_loop *loop)
     return scheduler ? scheduler->task_factory : NULL;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- Questions */
+/* ------------------------------------------------------------------------------------------------------- Questions */
 
 static struct asyncio__task *as_task(struct asyncio_future *future)
 {
@@ -489,7 +491,8 @@ const char *asyncio_task_get_name(const struct asyncio_future *future)
         return "";
     if (task->name)
         return task->name;
-    /* Few default names are ever asked for, so they are made then, and kept: who asks for those of two tasks wants both. */
+    /* Few default names are ever asked for, so they are made then, and kept: who asks for those of two tasks wants
+     * both. */
     snprintf(numbered, sizeof numbered, "Task-%llu", (unsigned long long)task->name_number);
     name = asyncio__strdup(numbered);
     ((struct asyncio__task *)(uintptr_t)task)->name = name;

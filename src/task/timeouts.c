@@ -1,7 +1,7 @@
 /* timeouts.c -- scopes with a deadline.
  *
- * A scope cancels its task like anybody else would and remembers that it did. At its end it takes that one cancel back; whether the -ECANCELED that
- * the body ended with is the scope's own, the counts of cancels tell. */
+ * A scope cancels its task like anybody else would and remembers that it did. At its end it takes that one cancel
+ * back; whether the -ECANCELED that the body ended with is the scope's own, the counts of cancels tell. */
 #include "task.h"
 
 enum state { NOT_ENTERED, ACTIVE, EXPIRING, EXPIRED, FINISHED };
@@ -125,7 +125,7 @@ int asyncio_timeout_exit(struct asyncio_timeout *timeout, int r)
     return take_back(timeout) && r == -ECANCELED ? -ETIMEDOUT : r;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- wait_for */
+/* -------------------------------------------------------------------------------------------------------- wait_for */
 
 int asyncio_wait_for(asyncio_coro *fn, void *arg, double seconds)
 {

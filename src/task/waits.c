@@ -1,7 +1,7 @@
 /* waits.c -- waiting for several futures: wait, gather, as_completed, and shield.
  *
- * Each puts a node of its own on the list of every future; where it ends before they do, it takes its nodes off again, so that a future
- * that lives long does not remember those who once waited for it. */
+ * Each puts a node of its own on the list of every future; where it ends before they do, it takes its nodes off
+ * again, so that a future that lives long does not remember those who once waited for it. */
 #include "task.h"
 
 /* A mark that no future bears yet, for finding those that are given twice. */
@@ -32,7 +32,7 @@ static struct asyncio__scheduler *scheduler_for(struct asyncio_future *const *fu
     return NULL;
 }
 
-/* -------------------------------------------------------------------------------------------------------------------- wait */
+/* ------------------------------------------------------------------------------------------------------------ wait */
 
 #define NODES_IN_FRAME 8
 
@@ -145,10 +145,10 @@ int asyncio_wait(struct asyncio_future *const *futures, size_t n, double timeout
     return r < 0 ? r : done;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ gather
+/* ------------------------------------------------------------------------------------------------------------- gather
  *
- * The gathering lives until its outer future has an outcome or is abandoned. When that comes early, the children that are left are let go, with
- * their errors counted as seen. */
+ * The gathering lives until its outer future has an outcome or is abandoned. When that comes early, the children that
+ * are left are let go, with their errors counted as seen. */
 
 struct gather_child {
     struct asyncio_node node; /* on the child's list while it is pending and no duplicate */
@@ -216,7 +216,8 @@ static int gather_cancel(struct asyncio_future *outer)
     int accepted = 0;
 
     for (size_t i = 0; i < gather->n; i++)
-        if (gather->children[i].gather && asyncio_future_cancel_with(gather->children[i].future, outer->cancel_message) > 0)
+        if (gather->children[i].gather &&
+            asyncio_future_cancel_with(gather->children[i].future, outer->cancel_message) > 0)
             accepted = 1;
     if (accepted)
         gather->cancel_requested = true;
@@ -277,9 +278,8 @@ struct asyncio_future *asyncio_gather_future_kw(struct asyncio_future *const *fu
         asyncio__future_complete(outer, FUTURE_FINISHED, 0);
         return outer;
     }
-    gather = n < SIZE_MAX / sizeof *gather->children
-                 ? asyncio__malloc(sizeof *gather + n * sizeof *gather->children)
-                 : NULL;
+    gather =
+        n < SIZE_MAX / sizeof *gather->children ? asyncio__malloc(sizeof *gather + n * sizeof *gather->children) : NULL;
     if (!gather) {
         outer->kind = NULL;
         asyncio__unref(outer);
@@ -310,7 +310,7 @@ int asyncio_gather_kw(struct asyncio_future *const *futures, size_t n, int *ret_
     return r;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ as_completed */
+/* ---------------------------------------------------------------------------------------------------- as_completed */
 
 struct asyncio__as_completed_entry {
     struct asyncio_node node; /* on the future's list, then on the loop's, then on `done` by its link */
@@ -446,7 +446,8 @@ int asyncio_as_completed_next(struct asyncio_as_completed *iteration, struct asy
             return r;
     }
     iteration->given++;
-    *ret_future = CONTAINER_OF(CONTAINER_OF(link, struct asyncio_node, link), struct asyncio__as_completed_entry, node)->future;
+    *ret_future =
+        CONTAINER_OF(CONTAINER_OF(link, struct asyncio_node, link), struct asyncio__as_completed_entry, node)->future;
     return 1;
 }
 
@@ -481,10 +482,10 @@ void asyncio_as_completed_fini(struct asyncio_as_completed *iteration)
     *iteration = (struct asyncio_as_completed){0};
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ shield */
+/* ---------------------------------------------------------------------------------------------------------- shield */
 
 struct shield {
-    struct asyncio_node node; /* on the inner future's list */
+    struct asyncio_node node;     /* on the inner future's list */
     struct asyncio_future *inner; /* a reference */
     struct asyncio_future *outer; /* not a reference: its end is ours */
 };

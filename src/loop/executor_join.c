@@ -1,0 +1,75 @@
+/* executor_join.c -- waiting for the end of a loop's default executor while the loop runs.
+ *
+ * Waiting for threads blocks a thread: one of a pool made for that alone. It counts real seconds, on every back end. */
+#include "executor.h"
+
+static struct asyncio__join *join_of(struct asyncio__job *job)
+{
+    return CONTAINER_OF(job, struct asyncio__join, job);
+}
+
+static int join_run(struct asyncio__job *job)
+{
+    return asyncio_executor_shutdown(join_of(job)->executor, false, join_of(job)->seconds);
+}
+
+static void join_done(struct asyncio__job *job)
+{
+    if (join_of(job)->joined)
+        join_of(job)->joined(join_of(job)->owner, job->result);
+}
+
+/* Nobody is there any more to be told. */
+static void join_lost(struct asyncio__job *job)
+{
+    (void)job;
+}
+
+/* The helper has nothing to do any more: unless this is its own thread, that one is gone when this returns. */
+static void join_free(struct asyncio__job *job)
+{
+    struct asyncio__join *join = join_of(job);
+
+    asyncio_executor_unref(join->executor);
+    asyncio_executor_unref(join->helper);
+    asyncio__free(join);
+}
+
+static const struct asyncio__job_kind join_kind = {
+    .run = join_run,
+    .done = join_done,
+    .lost = join_lost,
+    .free = join_free,
+};
+
+int asyncio__executor_join(struct asyncio_loop *loop, double seconds, void (*joined)(void *owner, int result),
+                           void *owner, struct asyncio__join **ret_join)
+{
+    struct asyncio__join *join = asyncio__calloc(sizeof *join);
+    int r;
+
+    if (!join)
+        return -ENOMEM;
+    join->executor = asyncio_executor_ref(loop->default_executor);
+    join->seconds = seconds;
+    join->joined = joined;
+    join->owner = owner;
+    r = asyncio_thread_pool_executor(&join->helper, .max_workers = 1, .name = "asyncio_join");
+    if (r == 0)
+        r = asyncio__job_submit(&join->job, &join_kind, loop, join->helper);
+    if (r < 0)
+        join_free(&join->job);
+    else
+        *ret_join = join;
+    return r;
+}
+
+void asyncio__executor_report(struct asyncio_executor *executor, double seconds)
+{
+    size_t n = asyncio__executor_busy(executor);
+
+    asyncio__log(ASYNCIO_LOG_WARNING,
+                 "%zu job%s of the default executor still run%s after %g seconds: %s left to %s", n, n == 1 ? "" : "s",
+                 n == 1 ? "s" : "", seconds, n == 1 ? "its thread is" : "their threads are",
+                 n == 1 ? "itself" : "themselves");
+}
