@@ -82,6 +82,7 @@ static int in_thread(asyncio_coro *fn, void *arg)
 
     while (!asyncio_future_done(done))
         ASYNCIO_IGNORE(asyncio_wait(&done, 1, ASYNCIO_FOREVER, ASYNCIO_ALL_COMPLETED));
+    asyncio_future_result(done); /* an error that comes after the cancel is of no interest */
     asyncio_future_unref(done);
     return r;
 }
@@ -235,9 +236,9 @@ static int show_progress(void *arg)
 static int count_all(void *arg)
 {
     struct census *census = arg;
+    /* Ends with this block. */
     ASYNCIO_JOINED(progress) = census->terminal ? asyncio_create_task(show_progress, census) : NULL;
 
-    (void)progress; /* ends with this block */
     return asyncio_wait_for(run_pipeline, census, census->timeout);
 }
 
@@ -275,12 +276,11 @@ int main(int argc, char **argv)
     void *path;
     int c, r;
 
-    while ((c = getopt_long(argc, argv, "", options, NULL)) == 's' || c == 'n') {
+    while ((c = getopt_long(argc, argv, "", options, NULL)) == 's' || c == 'n')
         if (c == 's')
             census.timeout = strtod(optarg, NULL);
         else
             top = strtoul(optarg, NULL, 10);
-    }
     if (c != -1 || optind == argc) {
         fprintf(stderr, "usage: pipeline [--timeout=SECONDS] [--top=N] PATH...\n");
         return 2;

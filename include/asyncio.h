@@ -1,20 +1,22 @@
-/* asyncio.h -- asynchronous I/O, event loop and concurrency tools for C, with the names and the rules of Python's asyncio.
+/* asyncio.h -- asynchronous I/O, event loop and concurrency tools for C, with the names and the rules of Python's
+ * asyncio.
  *
- * The chapters follow Python's manual: basics, errors, runners, tasks, waiting for several, timeouts, task groups, futures,
- * context variables, synchronisation, queues, threads, event loop, looking inside.
+ * The chapters follow Python's manual: basics, errors, runners, tasks, waiting for several, timeouts, task groups,
+ * futures, context variables, synchronisation, queues, threads, event loop, looking inside.
  *
  * How to read a contract:
- *   - ASYNCIO_ASYNC marks a function that may suspend the calling task, so that others run meanwhile; it must be called from a
- *     task and its result must be used. ASYNCIO_API marks a function that never suspends.
- *   - A function that can fail returns 0 or more, or a negative error: an errno value or one of ASYNCIO_E... below. errno
- *     itself is never used. Outputs are named ret_... and are untouched on failure.
- *   - Every function that may suspend returns -ECANCELED when the task was cancelled. "Cancelled:" says what is true then.
- *     From outside a task such a function returns -ASYNCIO_ENOTASK, with a NULL object -EINVAL; contracts do not repeat it.
+ *   - ASYNCIO_ASYNC marks a function that may suspend the calling task, so that others run meanwhile; it must be
+ *     called from a task and its result must be used. ASYNCIO_API marks a function that never suspends.
+ *   - A function that can fail returns 0 or more, or a negative error: an errno value or one of ASYNCIO_E... below.
+ *     errno itself is never used. Outputs are named ret_... and are untouched on failure.
+ *   - Every function that may suspend returns -ECANCELED when the task was cancelled. "Cancelled:" says what is true
+ *     then. From outside a task such a function returns -ASYNCIO_ENOTASK. With a NULL object a function that can fail
+ *     returns -EINVAL; others do nothing, and give NULL, 0 or false. Contracts do not repeat this.
  *   - Times are seconds as double. Zero or less is "now", ASYNCIO_FOREVER is "never", NaN is -EINVAL.
- *   - A macro with keywords, asyncio_create_task(work, &w, .name = "w1"), stands over a function whose name ends in _kw. What is
- *     zero or absent means Python's default. From C++ and other languages the _kw function is called, with its structure
- *     zeroed but for .size; NULL means no keywords.
- *   - Unless said otherwise, a function belongs to the thread that runs its loop. */
+ *   - A macro with keywords, asyncio_create_task(work, &w, .name = "w1"), stands over a function whose name ends in
+ *     _kw. What is zero or absent means Python's default. From C++ and other languages the _kw function is called,
+ *     with its structure zeroed but for .size; NULL means no keywords.
+ *   - Unless said otherwise, a function belongs to the thread that runs its loop, or will run it. */
 #pragma once
 
 #include <stdbool.h>
@@ -70,7 +72,8 @@ struct asyncio_link {
     struct asyncio_link *next, *prev;
 };
 
-/* A callback in the memory of whoever schedules it: no allocation, one place on one list. asyncio_lowlevel.h has its functions. */
+/* A callback in the memory of whoever schedules it: no allocation, one place on one list. asyncio_lowlevel.h has its
+ * functions. */
 struct asyncio_node {
     struct asyncio_link link;
     void (*run)(struct asyncio_node *node); /* called by the loop when its turn has come; the node is on no list then */
@@ -85,7 +88,7 @@ struct asyncio_timer {
     size_t index;      /* place in the heap, or which list it is on */
 };
 
-/* Version of the library that is linked, for example "0.1.0". */
+/* Version of the library that is linked, for example "0.1.0"; static. */
 ASYNCIO_API const char *asyncio_version(void);
 
 /* The functions that every allocation of the library goes through; realloc and free take NULL as libc's do. */
@@ -95,16 +98,18 @@ struct asyncio_allocator {
     void (*free)(void *memory);
 };
 
-/* Replaces the allocator; NULL restores libc's. To be called before anything else of the library, as nothing allocated by one may
- * be freed by another. Returns: 0; -EINVAL when a function is missing; -EBUSY when memory is still allocated. */
+/* Replaces the allocator, which is copied; NULL restores libc's. To be called before anything else of the library, as
+ * nothing allocated by one may be freed by another.
+ * Returns: 0; -EINVAL when a function is missing; -EBUSY when memory is still allocated. */
 ASYNCIO_API int asyncio_set_allocator(const struct asyncio_allocator *allocator);
 
 enum asyncio_log_level { ASYNCIO_LOG_DEBUG, ASYNCIO_LOG_WARNING, ASYNCIO_LOG_ERROR };
 
 typedef void asyncio_log(int level, const char *message, void *arg);
 
-/* Where messages for people go (unretrieved errors, slow callbacks, dead locks); NULL restores the default, standard error.
- * The message has no line end and is valid during the call only. The function may be called from any thread. */
+/* Where messages for people go (unretrieved errors, slow callbacks, dead locks); NULL restores the default, standard
+ * error. The message has no line end and is valid during the call only. The function may be called from any thread,
+ * so it is to be set before there are others. */
 ASYNCIO_API void asyncio_set_log(asyncio_log *log, void *arg);
 
 /* ============================================================================================================= Errors
@@ -134,18 +139,19 @@ enum asyncio_error {
 #undef ASYNCIO__ERROR_CODE
 };
 
-/* A sentence for an error; takes the number with either sign. Never NULL; valid for ever, except that of an unknown number,
- * which is valid until the thread's next call. */
+/* A sentence for an error; takes the number with either sign. Never NULL; valid for ever, except that of an unknown
+ * number, which is valid until the thread's next call. */
 ASYNCIO_API const char *asyncio_strerror(int error);
 
 /* The name of an error, "ECANCELED" or "ASYNCIO_EQUEUEFULL"; takes either sign; "?" when unknown. */
 ASYNCIO_API const char *asyncio_errorname(int error);
 
-/* The exception that Python raises for an error, "TimeoutError"; "OSError" for the ordinary errno values. Takes either sign. */
+/* The exception that Python raises for an error, "TimeoutError"; "OSError" for the ordinary errno values. Takes
+ * either sign. */
 ASYNCIO_API const char *asyncio_errorexception(int error);
 
-/* What the current task's last failed call had to add: a cancel message, the name of a dead lock's other side. Never NULL.
- * Valid until the task's next call into the library. */
+/* What the current task's last failed call had to add: the reason that a cancel was given. "" when there is nothing,
+ * and outside a task; never NULL. Valid until the task's next call into the library. */
 ASYNCIO_API const char *asyncio_error_detail(void);
 
 /* ========================================================================================================= Runners */
@@ -159,8 +165,10 @@ struct asyncio_loop_kw {
     const void *reserved[4];
 };
 
-/* Makes an event loop. Keywords: see struct asyncio_loop_kw. Any thread may create one; it belongs to the thread that runs it.
- * Returns: 0 and one reference; -EINVAL for an unknown back end or a bad option of it; -ENOMEM; what the kernel said. */
+/* Makes an event loop. Keywords: see struct asyncio_loop_kw. Any thread may create one; it belongs to the thread that
+ * runs it.
+ * Returns: 0 and one reference; -EINVAL for an unknown back end, a bad option of it or a NaN; -ENOMEM; what the
+ * kernel said. */
 ASYNCIO_API int asyncio_new_event_loop_kw(struct asyncio_loop **ret_loop, const struct asyncio_loop_kw *kw);
 
 /* Keywords of asyncio_run and asyncio_runner_init. */
@@ -169,19 +177,24 @@ struct asyncio_run_kw {
     const char *backend;                                /* as in struct asyncio_loop_kw */
     bool debug;                                         /* absent: the loop's own setting stays */
     int (*loop_factory)(struct asyncio_loop **ret_loop); /* makes the loop in place of asyncio_new_event_loop */
-    double teardown_timeout; /* seconds that tasks which ignore their cancel may delay the end; absent: 60; ASYNCIO_FOREVER: no limit */
-    double executor_timeout; /* seconds to wait for jobs of the default executor; absent: 300 */
-    struct asyncio_context *context; /* asyncio_runner_run: context to run in; absent: the runner's own, shared by all its runs */
-    bool keep_sigint;                /* do not turn Ctrl-C into a cancel of the main task */
+    /* Seconds that tasks which ignore their cancel may delay the end; absent: 60, negative: none, ASYNCIO_FOREVER: no
+     * limit. */
+    double teardown_timeout;
+    double executor_timeout; /* seconds to wait for jobs of the default executor; absent: 300, negative: none */
+    /* asyncio_runner_run: the context to run in; absent: the runner's own, shared by all its runs. */
+    struct asyncio_context *context;
+    bool keep_sigint; /* do not turn Ctrl-C into a cancel of the main task */
     const char *source;
     const void *reserved[4];
 };
 
-/* Runs a task to its end on a loop of its own, then cancels the tasks that are left, waits for them, stops the executor and closes the
- * loop. The first Ctrl-C cancels the main task, when it comes to the main thread and SIGINT has its default action; the second
- * one has that default action.
- * Returns: what `main` returned; -EINTR when Ctrl-C ended it; -ASYNCIO_ERUNNING inside a running loop; -EDEADLK when every task waits
- * and nothing can wake them (a report of all tasks is logged); errors of asyncio_new_event_loop. */
+/* Runs a task to its end on a loop of its own, then cancels the tasks that are left, waits for them, stops the
+ * executor and closes the loop. The first Ctrl-C cancels the main task, when it comes to the main thread and SIGINT
+ * has its default action; the second one, and one that comes when main has ended, has that default action. Keywords:
+ * see struct asyncio_run_kw.
+ * Returns: what `main` returned; -EINTR when Ctrl-C ended it; -ASYNCIO_ERUNNING inside a running loop; -EDEADLK when
+ * every task waits and nothing can wake them (a report of all tasks is logged); errors of asyncio_new_event_loop;
+ * -EBUSY when main succeeded but the loop could not be closed, see asyncio_runner_close. */
 ASYNCIO_API int asyncio_run_kw(asyncio_coro *main, void *arg, const struct asyncio_run_kw *kw);
 
 /* One loop for many runs. Caller's memory; zeroed it is a runner with default keywords. Fields are the library's. */
@@ -194,20 +207,23 @@ struct asyncio_runner {
     const void *reserved[4];
 };
 
-/* Prepares a runner; the loop is made at first use. Returns: 0; -EINVAL. */
+/* Prepares a runner; the loop is made at first use. The keywords are copied, but for the text of .backend, which must
+ * outlive the runner. Returns: 0; -EINVAL. */
 ASYNCIO_API int asyncio_runner_init_kw(struct asyncio_runner *runner, const struct asyncio_run_kw *kw);
 
-/* Runs a task to its end, as asyncio_run does, but leaves loop and other tasks for the next run. Of the keywords only .context counts.
- * Returns: as asyncio_run; -ASYNCIO_ECLOSED after close. */
+/* Runs a task to its end, as asyncio_run does, but leaves loop and other tasks for the next run. Of the keywords only
+ * .context counts. Returns: as asyncio_run; -ASYNCIO_ECLOSED after close. */
 ASYNCIO_API int asyncio_runner_run_kw(struct asyncio_runner *runner, asyncio_coro *main, void *arg,
                                       const struct asyncio_run_kw *kw);
 
 /* The runner's loop, made if need be; borrowed. Returns: 0; -ASYNCIO_ECLOSED; errors of asyncio_new_event_loop. */
 ASYNCIO_API int asyncio_runner_get_loop(struct asyncio_runner *runner, struct asyncio_loop **ret_loop);
 
-/* Cancels and awaits the tasks that are left, stops the executor, closes the loop. Harmless when repeated or never used.
- * Returns: 0; -ASYNCIO_ERUNNING inside a running loop; -EBUSY when tasks ignored their cancel beyond the teardown's deadline: they are named in
- * the log, and loop and stacks are left alone, because a suspended task is never freed. */
+/* Cancels and awaits the tasks that are left, stops the executor, closes the loop. Harmless when repeated or never
+ * used. Errors of the tasks go to the loop's exception handler.
+ * Returns: 0; -ASYNCIO_ERUNNING inside a running loop; -EBUSY when tasks ignored their cancel beyond the teardown's
+ * deadline: they are named in the log, and loop and stacks are left alone, because a suspended task is never
+ * freed. */
 ASYNCIO_API int asyncio_runner_close(struct asyncio_runner *runner);
 
 #ifndef __cplusplus
@@ -228,55 +244,62 @@ ASYNCIO_API int asyncio_runner_close(struct asyncio_runner *runner);
 
 /* ============================================================================================================== Tasks
  *
- * A task is a future: whatever takes a struct asyncio_future * takes a task. The loop holds a task until it is done; dropping your
- * reference detaches it and never cancels it. */
+ * A task is a future: whatever takes a struct asyncio_future * takes a task. The loop holds a task until it is done;
+ * dropping your reference detaches it and never cancels it. */
 
 /* Keywords of asyncio_create_task and its kin. */
 struct asyncio_task_kw {
     size_t size;
     const char *name;                /* copied; absent: "Task-N" */
     struct asyncio_context *context; /* runs in this context itself; absent: in a copy of the caller's */
-    asyncio_callback *free_arg;      /* called with arg exactly once, when the task is done, also when it never started */
-    size_t stack_size;               /* bytes; absent: 256 KiB, of which 64 KiB are guard */
+    asyncio_callback *free_arg;      /* called with arg once, when the task is done, also when it never started */
+    size_t stack_size;               /* bytes, 64 KiB of them guard; absent: 256 KiB, which is also the least */
     bool eager_start;                /* runs at once, up to its first suspension, before the call returns */
-    bool start_then_cancel; /* a task cancelled before its first step still starts, and meets -ECANCELED in its first wait */
+    bool start_then_cancel; /* if cancelled before its first step, starts and meets -ECANCELED in its first wait */
     const char *source;     /* ASYNCIO_HERE of its creation */
     const void *reserved[2];
 };
 
-/* Starts a task on the running loop; nothing of it runs before the caller suspends, unless .eager_start.
- * Keywords: see struct asyncio_task_kw.
- * Returns: one reference, never NULL: when it cannot be made, a failed future that carries -ASYNCIO_ENOLOOP, -EINVAL, -ENOMEM or
- * -ASYNCIO_ECLOSED, so that the error arrives where the task is awaited; .free_arg has been called then. A task for which no stack
- * can be had at its first step ends with -ENOMEM. */
-ASYNCIO_API struct asyncio_future *asyncio_create_task_kw(asyncio_coro *fn, void *arg, const struct asyncio_task_kw *kw);
+/* Starts a task on the running loop; nothing of it runs before the caller suspends, unless .eager_start. Keywords:
+ * see struct asyncio_task_kw. `arg` must live until the task is done; .free_arg may free it.
+ * Returns: one reference, never NULL: when it cannot be made, a failed future that carries -ASYNCIO_ENOLOOP, -EINVAL,
+ * -ENOMEM or -ASYNCIO_ECLOSED, so that the error arrives where the task is awaited; .free_arg has been called then.
+ * -EBUSY: it was to start eagerly in a context that somebody is in. A task for which no stack can be had at its first
+ * step ends with -ENOMEM. */
+ASYNCIO_API struct asyncio_future *asyncio_create_task_kw(asyncio_coro *fn, void *arg,
+                                                          const struct asyncio_task_kw *kw);
 
-/* The same on a given loop, which need not be running yet; it must be the caller's thread's. */
+/* The same on a given loop, which need not be running yet; it must be the caller's thread's. Errors also: -EXDEV for
+ * an eager start from another thread than the running loop's, and in debug mode for any start. */
 ASYNCIO_API struct asyncio_future *asyncio_loop_create_task_kw(struct asyncio_loop *loop, asyncio_coro *fn, void *arg,
                                                                const struct asyncio_task_kw *kw);
 
-/* Suspends the calling task for that many seconds; never less. With zero or less it goes to the tail of the ready queue
- * once. Returns: 0; -EINVAL for NaN. */
+/* Suspends the calling task for that many seconds; never less. With zero or less it goes to the tail of the ready
+ * queue once. ASYNCIO_FOREVER: until it is cancelled.
+ * Returns: 0; -EINVAL for NaN; -ENOMEM. Cancelled: at once. */
 ASYNCIO_ASYNC int asyncio_sleep(double seconds);
 
-/* Waits for a future and gives its outcome: the value, or the negative error that it ended with; for a cancelled one -ECANCELED.
- * A future that is done is answered at once, without suspending. A task that awaits itself gets -EDEADLK, a future of
- * another loop -ASYNCIO_EFOREIGNLOOP.
- * Cancelled: the future is cancelled too; when it ends all the same with an outcome, that is returned. */
+/* Waits for a future and gives its outcome: the value, or the negative error that it ended with; for a cancelled one
+ * -ECANCELED. A future that is done is answered at once, without suspending. A task that awaits itself gets -EDEADLK,
+ * a future of another loop -ASYNCIO_EFOREIGNLOOP.
+ * Cancelled: the future is cancelled too; when it ends all the same with an outcome, that is returned. A cancel that
+ * comes when the future is done, and before the caller runs, is delivered: the outcome stays in the future. */
 ASYNCIO_ASYNC int asyncio_await(struct asyncio_future *future);
 
-/* Cancels a task or future and waits until it is done. Returns: 0, whatever its outcome.
- * Cancelled: it goes on waiting, because the other task may use the caller's memory; the cancel meets the caller's next wait. */
+/* Cancels a task or future and waits until it is done; its error counts as retrieved.
+ * Returns: 0, whatever its outcome; -EDEADLK for the calling task itself; -ASYNCIO_EFOREIGNLOOP.
+ * Cancelled: it goes on waiting, because the other task may use the caller's memory; the cancel meets the caller's
+ * next wait. */
 ASYNCIO_ASYNC int asyncio_cancel_and_wait(struct asyncio_future *future);
 
 /* The task that is running, borrowed; NULL in plain callbacks and outside a loop. */
 ASYNCIO_API struct asyncio_future *asyncio_current_task(void);
 
-/* The same for a given loop of the calling thread. */
+/* The same for a given loop; NULL when it does not run in the calling thread. */
 ASYNCIO_API struct asyncio_future *asyncio_loop_current_task(struct asyncio_loop *loop);
 
-/* The tasks of the running loop that are not done, oldest first. Fills up to n references into ret_tasks, which may be NULL when n is 0.
- * Returns: how many there are, which may exceed n; -ASYNCIO_ENOLOOP. */
+/* The tasks of the running loop that are not done, oldest first. Fills up to n references into ret_tasks, which may
+ * be NULL when n is 0. Returns: how many there are, which may exceed n; -ASYNCIO_ENOLOOP; -EINVAL. */
 ASYNCIO_API ssize_t asyncio_all_tasks(struct asyncio_future **ret_tasks, size_t n);
 
 /* The same for a given loop. Returns also: -EXDEV from another thread while the loop runs. */
@@ -288,7 +311,8 @@ ASYNCIO_API bool asyncio_is_task(const struct asyncio_future *future);
 /* How many cancels a task has had that were not taken back by asyncio_task_uncancel; 0 for a plain future. */
 ASYNCIO_API int asyncio_task_cancelling(const struct asyncio_future *task);
 
-/* Takes one cancel back; the last one also drops a -ECANCELED that is not delivered yet. Returns: how many are left. */
+/* Takes one cancel back; the last one also drops a -ECANCELED that is not delivered yet. Returns: how many are left;
+ * 0 for a plain future. */
 ASYNCIO_API int asyncio_task_uncancel(struct asyncio_future *task);
 
 /* A task's name; valid until the name is changed or the task is freed. "" for a plain future. */
@@ -303,25 +327,28 @@ ASYNCIO_API asyncio_coro *asyncio_task_get_coro(const struct asyncio_future *tas
 /* The context that a task runs in, one reference; NULL when out of memory or no task. */
 ASYNCIO_API struct asyncio_context *asyncio_task_get_context(struct asyncio_future *task);
 
-/* Return addresses of a suspended task, innermost first, up to n. Returns: how many; 0 when it has not started, is running or
- * is done; -EINVAL when it is no task. */
+/* Return addresses of a suspended task, innermost first, up to n. Code without frame pointers ends the list early.
+ * Returns: how many; 0 when it has not started, is running or is done; -EINVAL when it is no task. */
 ASYNCIO_API ssize_t asyncio_task_get_stack(struct asyncio_future *task, void **ret_addresses, size_t n);
 
-/* Prints what asyncio_task_get_stack finds, one frame a line, at most `limit` frames (0: all). Returns: 0; -EINVAL. */
+/* Prints what asyncio_task_get_stack finds, one frame a line, at most `limit` frames (0: all). Returns: 0;
+ * -EINVAL. */
 ASYNCIO_API int asyncio_task_print_stack(struct asyncio_future *task, size_t limit, FILE *file);
 
 /* Bytes of its stack that a task has touched so far, in whole pages; 0 when it has none. */
 ASYNCIO_API size_t asyncio_task_stack_used(const struct asyncio_future *task);
 
-/* Makes tasks for asyncio_create_task in place of the library; takes and returns what asyncio_loop_create_task_kw does. */
+/* Makes tasks for asyncio_create_task in place of the library; takes and returns what asyncio_loop_create_task_kw
+ * does. */
 typedef struct asyncio_future *asyncio_task_factory(struct asyncio_loop *loop, asyncio_coro *fn, void *arg,
                                                     const struct asyncio_task_kw *kw);
 
-/* A task factory that starts every task eagerly. */
+/* A task factory that starts every task eagerly. Returns: as asyncio_loop_create_task. */
 ASYNCIO_API struct asyncio_future *asyncio_eager_task_factory(struct asyncio_loop *loop, asyncio_coro *fn, void *arg,
                                                               const struct asyncio_task_kw *kw);
 
-/* Sets the loop's task factory; NULL restores the library's own. Returns: 0; -EINVAL. */
+/* Sets the loop's task factory; NULL restores the library's own. Returns: 0; -EINVAL; -ENOMEM; -ASYNCIO_ECLOSED; in
+ * debug mode -EXDEV from another thread than the running loop's. */
 ASYNCIO_API int asyncio_loop_set_task_factory(struct asyncio_loop *loop, asyncio_task_factory *factory);
 
 /* The factory that was set, or NULL. */
@@ -337,8 +364,9 @@ ASYNCIO_API asyncio_task_factory *asyncio_loop_get_task_factory(struct asyncio_l
 #define ASYNCIO__LOOP_CREATE_TASK(loop, fn, arg, ...) \
     asyncio_loop_create_task_kw((loop), (fn), (arg), &(const struct asyncio_task_kw){__VA_ARGS__})
 
-/* A task for the rest of the block: at its end the task is cancelled if not done, waited for, and the reference dropped, so that
- * its argument may lie in this frame. For example: ASYNCIO_JOINED(task) = asyncio_create_task(work, &w); */
+/* A task for the rest of the block: at its end the task is cancelled if not done, waited for, and the reference
+ * dropped, so that its argument may lie in this frame; NULL is allowed. For example:
+ *     ASYNCIO_JOINED(task) = asyncio_create_task(work, &w); */
 #define ASYNCIO_JOINED(variable) \
     __attribute__((cleanup(asyncio__joined_cleanup), unused)) struct asyncio_future *variable
 #endif
@@ -355,34 +383,43 @@ struct asyncio_gather_kw {
     const void *reserved[2];
 };
 
-/* Waits for n futures; ret_results, which may be NULL, gets their values in the order of the arguments. A future given twice is waited for
- * once and its result repeated. Keyword: .return_exceptions.
- * Returns: 0; the first error as soon as it happens, while the others go on; -EINVAL; -ASYNCIO_EFOREIGNLOOP; -ENOMEM.
- * Cancelled: each distinct future that is not done is cancelled once; without .return_exceptions the call returns when the
- * first has ended, with it when all have, and always -ECANCELED. */
+/* Waits for n futures; ret_results, which may be NULL, gets their values in the order of the arguments, when the call
+ * returns 0. A future given twice is waited for once and its result repeated. n may be 0. Keyword:
+ * .return_exceptions.
+ * Returns: 0; without .return_exceptions the first error as soon as it happens, -ECANCELED for a future that was
+ * cancelled, while the others go on and their errors count as retrieved; -EINVAL; -ASYNCIO_EFOREIGNLOOP; -ENOMEM.
+ * Cancelled: each distinct future that is not done is cancelled once. Without .return_exceptions the call returns
+ * when the first of them has ended cancelled or failed, with that error; else when all have ended, with
+ * -ECANCELED. */
 ASYNCIO_ASYNC int asyncio_gather_kw(struct asyncio_future *const *futures, size_t n, int *ret_results,
                                     const struct asyncio_gather_kw *kw);
 
-/* The same as a future, to be shielded, cancelled or awaited later; ret_results must live until it is done. The futures are referenced.
- * Returns: one reference, never NULL, as asyncio_create_task does. */
+/* The same as a future, to be shielded, cancelled or awaited later; ret_results must live until it is done. The
+ * futures are referenced. Returns: one reference, never NULL, as asyncio_create_task does. */
 ASYNCIO_API struct asyncio_future *asyncio_gather_future_kw(struct asyncio_future *const *futures, size_t n,
                                                             int *ret_results, const struct asyncio_gather_kw *kw);
 
 enum asyncio_return_when { ASYNCIO_ALL_COMPLETED, ASYNCIO_FIRST_COMPLETED, ASYNCIO_FIRST_EXCEPTION };
 
-/* Waits until all, the first, or the first failed of n futures is done, or the time is over; never cancels any of them. Use
- * asyncio_future_done to tell who is done. A cancelled future is no failed one.
- * Returns: how many distinct ones are done, which is not all when the time was over; -EINVAL when n is 0 or return_when is unknown.
+/* Waits until all, the first, or the first failed of n futures is done, or `timeout` seconds are over; never cancels
+ * any of them. Use asyncio_future_done to tell who is done. A cancelled future is no failed one. Suspends at least
+ * once.
+ * Returns: how many distinct ones are done, which is not all when the time was over; -EINVAL when n is 0, a future is
+ * NULL, timeout is NaN or return_when is unknown; -ASYNCIO_EFOREIGNLOOP; -ENOMEM.
  * Cancelled: the futures are untouched. */
 ASYNCIO_ASYNC int asyncio_wait(struct asyncio_future *const *futures, size_t n, double timeout, int return_when);
 
-/* Runs a coroutine in the calling task and context, for at most that many seconds; ASYNCIO_FOREVER: no limit.
- * Returns: what it returned; -ETIMEDOUT when the time was over and it gave up with -ECANCELED. With zero or less it is not even started.
+/* Runs a coroutine in the calling task and context, for at most that many seconds; ASYNCIO_FOREVER: no limit. With
+ * zero or less it is not even started, but others run once.
+ * Returns: what it returned; -ETIMEDOUT when the time was over and it gave up with -ECANCELED; -EINVAL for NaN;
+ * -ENOMEM.
  * Cancelled: the coroutine is. */
 ASYNCIO_ASYNC int asyncio_wait_for(asyncio_coro *fn, void *arg, double timeout);
 
-/* Waits for a future at most that many seconds. Returns: its outcome; -ETIMEDOUT after it has been cancelled and waited for, unless it
- * ended with another outcome all the same. Cancelled: as asyncio_await. */
+/* Waits for a future at most that many seconds; one that is done is answered at once.
+ * Returns: its outcome; -ETIMEDOUT after it has been cancelled and waited for, unless it ended with another outcome
+ * all the same; -EINVAL; -ASYNCIO_EFOREIGNLOOP; -EDEADLK for the calling task itself; -ENOMEM.
+ * Cancelled: as asyncio_await. */
 ASYNCIO_ASYNC int asyncio_wait_for_future(struct asyncio_future *future, double timeout);
 
 /* An iteration over futures as they complete. Caller's memory. Fields are the library's. */
@@ -397,27 +434,33 @@ struct asyncio_as_completed {
     const void *reserved[4];
 };
 
-/* Begins an iteration over n futures, duplicates once; they are referenced. `timeout` counts from now, for the whole of it.
- * Returns: 0; -EINVAL; -ASYNCIO_ENOLOOP; -ASYNCIO_EFOREIGNLOOP; -ENOMEM. Ended by asyncio_as_completed_fini. */
+/* Begins an iteration over n futures, duplicates once; they are referenced. `timeout` counts in seconds from now, for
+ * the whole of it. Ended by asyncio_as_completed_fini, which is harmless after a failure.
+ * Returns: 0; -EINVAL; -ASYNCIO_ENOLOOP when no loop runs and no future has one; -ASYNCIO_EFOREIGNLOOP; -ENOMEM. */
 ASYNCIO_API int asyncio_as_completed(struct asyncio_as_completed *iteration, struct asyncio_future *const *futures,
                                      size_t n, double timeout);
 
-/* Waits for the next future to complete; ret_future is borrowed and lives until _fini.
- * Returns: 1; 0 when all have been given; -ETIMEDOUT when the time is over; Cancelled: nothing was taken, the iteration can go on. */
+/* Waits for the next future to complete; ret_future is borrowed and lives until _fini. Several tasks may take from
+ * one iteration.
+ * Returns: 1; 0 when all have been given; -ETIMEDOUT when the time is over.
+ * Cancelled: nothing was taken, the iteration can go on. */
 ASYNCIO_ASYNC int asyncio_as_completed_next(struct asyncio_as_completed *iteration, struct asyncio_future **ret_future);
 
-/* The other form: waits for the next outcome itself. Returns: 1 and the outcome in ret_result, which is -ETIMEDOUT for each one that
- * was left when the time was over; 0 when n outcomes have been given. */
+/* The other form: waits for the next outcome itself. Returns: 1 and the outcome in ret_result, which is -ETIMEDOUT
+ * for each one that was left when the time was over; 0 when each distinct future has given one. Cancelled: as
+ * asyncio_as_completed_next. */
 ASYNCIO_ASYNC int asyncio_as_completed_next_result(struct asyncio_as_completed *iteration, int *ret_result);
 
-/* Ends an iteration, at any point; cancels none of the futures. */
+/* Ends an iteration, at any point; cancels none of the futures. Nobody may wait in it. */
 ASYNCIO_API void asyncio_as_completed_fini(struct asyncio_as_completed *iteration);
 
-/* Waits for a future so that a cancel of the caller does not reach it. Returns: its outcome. Cancelled: it goes on; an error that it
- * ends with afterwards, and that nobody retrieves, is logged. */
+/* Waits for a future so that a cancel of the caller does not reach it. Returns: its outcome, as asyncio_await.
+ * Cancelled: it goes on; an error that it ends with afterwards, and that nobody retrieves, is told to the loop's
+ * exception handler. */
 ASYNCIO_ASYNC int asyncio_shield(struct asyncio_future *future);
 
-/* The same as a future; when the inner one is done already, that one itself. Returns: one reference, never NULL. */
+/* The same as a future, which references the inner one and may be cancelled without it; when the inner one is done
+ * already, that one itself. Returns: one reference, never NULL: a failed future with -EINVAL or -ENOMEM. */
 ASYNCIO_API struct asyncio_future *asyncio_shield_future(struct asyncio_future *future);
 
 /* One branch of asyncio_select. Made by the macros below. */
@@ -429,7 +472,7 @@ struct asyncio_case {
     void *object;
     void *item;
     void **ret_item;
-    int result; /* of the branch that happened: a future's outcome, an fd's events, else 0 or a queue's error */
+    int result; /* of the branch that happened: a future's outcome, an fd's events or error, a queue's error, else 0 */
 };
 
 enum asyncio_case_kind {
@@ -450,15 +493,20 @@ enum asyncio_case_kind {
 #define ASYNCIO_ON_TIME(after)       {.kind = ASYNCIO_CASE_TIME, .seconds = (after)}
 #endif
 
-/* Waits for the first of n branches, without a task for each: a future done, an item got or put, an event set, an fd ready, a time over.
- * Exactly one branch happens; the others have no effect at all. When several can happen at once, the one that stands first does.
- * Returns: the index of the branch, whose .result is filled; -EINVAL; -ENOMEM. Cancelled: no branch has happened. */
+/* Waits for the first of n branches, without a task for each: a future done, an item got or put, an event set, an fd
+ * ready, a time in seconds over. Exactly one branch happens; the others have no effect at all. When several can
+ * happen at once, the one that stands first does.
+ * Returns: the index of the branch, whose .result is filled; -EINVAL; -ENOMEM; -ASYNCIO_EFOREIGNLOOP; -EDEADLK when
+ * the calling task itself is among them. Cancelled: no branch has happened. */
 ASYNCIO_ASYNC int asyncio_select(struct asyncio_case *cases, size_t n);
 
 /* ======================================================================================================== Timeouts */
 
-/* A scope that cancels its task at a deadline and turns that cancel into -ETIMEDOUT at its end. Caller's memory. Fields are the
- * library's. Use: asyncio_timeout_enter(&t, 5); r = ...; return asyncio_timeout_exit(&t, r); */
+/* A scope that cancels its task at a deadline and turns that cancel into -ETIMEDOUT at its end. Caller's memory, in
+ * place until the exit. Fields are the library's. Use:
+ *     asyncio_timeout_enter(&t, 5);
+ *     r = ...;
+ *     return asyncio_timeout_exit(&t, r); */
 struct asyncio_timeout {
     int state;
     int cancelling;      /* cancels that the task had on entry */
@@ -471,25 +519,26 @@ struct asyncio_timeout {
     const void *reserved[2];
 };
 
-/* Enters a scope that ends in that many seconds. Returns: 0; -EINVAL for NaN; -ASYNCIO_ENOTASK outside a task; -ENOMEM. A scope that could
- * not be entered may be exited all the same. */
+/* Enters a scope that ends in that many seconds; ASYNCIO_FOREVER: never. Returns: 0; -EINVAL for NaN;
+ * -ASYNCIO_ENOTASK outside a task; -ENOMEM. A scope that could not be entered may be exited all the same. */
 ASYNCIO_API int asyncio_timeout_enter(struct asyncio_timeout *timeout, double seconds);
 
-/* Enters a scope that ends at a time of the loop's clock. Returns: as asyncio_timeout_enter. */
+/* Enters a scope that ends at a time of the loop's clock, in seconds. Returns: as asyncio_timeout_enter. */
 ASYNCIO_API int asyncio_timeout_enter_at(struct asyncio_timeout *timeout, double when);
 
-/* Moves the deadline of a scope that is entered; `when` is a time of the loop's clock. Returns: 0; -EINVAL;
- * -ASYNCIO_EINVALIDSTATE when it is not entered, has expired or is finished. */
+/* Moves the deadline of a scope that is entered; `when` is a time of the loop's clock, in seconds. Returns: 0;
+ * -EINVAL; -ASYNCIO_EINVALIDSTATE when it is not entered, has expired or is finished; -ENOMEM, and the scope has no
+ * deadline any more. */
 ASYNCIO_API int asyncio_timeout_reschedule(struct asyncio_timeout *timeout, double when);
 
-/* The deadline by the loop's clock; ASYNCIO_FOREVER when there is none. */
+/* The deadline by the loop's clock, in seconds; ASYNCIO_FOREVER when there is none. */
 ASYNCIO_API double asyncio_timeout_when(const struct asyncio_timeout *timeout);
 
 /* True once the deadline has cancelled the task. */
 ASYNCIO_API bool asyncio_timeout_expired(const struct asyncio_timeout *timeout);
 
-/* Leaves a scope whose body ended with r. Returns: -ETIMEDOUT when the scope expired, r is -ECANCELED and nobody else cancelled the task; else
- * r. Never suspends. */
+/* Leaves a scope whose body ended with r, in the task that entered it. Returns: -ETIMEDOUT when the scope expired, r
+ * is -ECANCELED and nobody else cancelled the task; else r. Never suspends. */
 ASYNCIO_API int asyncio_timeout_exit(struct asyncio_timeout *timeout, int r);
 
 /* ===================================================================================================== Task groups */
@@ -500,8 +549,8 @@ struct asyncio_taskgroup_error {
     int error;
 };
 
-/* A scope that owns its tasks: its end waits for all; the first that fails cancels the others and the body. Caller's memory,
- * valid when zeroed. Fields are the library's, but for the first two. */
+/* A scope that owns its tasks: its end waits for all; the first that fails cancels the others and the body. Caller's
+ * memory, valid when zeroed. Fields are the library's, but for the first two. */
 struct asyncio_taskgroup {
     const char *name; /* for dumps; may be NULL */
     bool keep_errors; /* asyncio_taskgroup_errors is wanted after the exit, and asyncio_taskgroup_fini will be called */
@@ -520,26 +569,32 @@ struct asyncio_taskgroup {
     const void *reserved[3];
 };
 
-/* Enters a group, in the current task. Returns: 0; -ASYNCIO_ENOTASK; -ASYNCIO_EINVALIDSTATE when it was entered before. */
+/* Enters a group, in the current task. Returns: 0; -ASYNCIO_ENOTASK; -ASYNCIO_EINVALIDSTATE when it was entered
+ * before. */
 ASYNCIO_API int asyncio_taskgroup_enter(struct asyncio_taskgroup *group);
 
 /* Starts a task in the group; also from children while the exit waits. Keywords: struct asyncio_task_kw.
- * Returns: borrowed, valid until the task is done (take a reference to keep it longer); never NULL: a failed future with
- * -ASYNCIO_EINVALIDSTATE when the group is not entered, is finished or is shutting down; with the errors of asyncio_create_task, which then
- * make the group fail as a child's would. */
+ * Returns: borrowed, valid until the task is done (take a reference to keep it longer); never NULL: a failed future
+ * with -EINVAL without a function, with -ASYNCIO_EINVALIDSTATE when the group is not entered, is finished or is
+ * shutting down; with another error of asyncio_create_task, which then makes the group fail as a child's would. */
 ASYNCIO_API struct asyncio_future *asyncio_taskgroup_create_task_kw(struct asyncio_taskgroup *group, asyncio_coro *fn,
                                                                     void *arg, const struct asyncio_task_kw *kw);
 
-/* Cancels the children and the body; the group then ends without an error of its own. Harmless when repeated or after the exit; before the
- * entry, it makes the group cancelled on entry. */
+/* Cancels the children and the body; the group then ends without an error of its own. Harmless when repeated or after
+ * the exit; before the entry, it makes the group cancelled on entry. */
 ASYNCIO_API void asyncio_taskgroup_cancel(struct asyncio_taskgroup *group);
 
-/* Leaves a group whose body ended with r: waits for all children, however often the task is cancelled meanwhile.
- * Returns: the first child error in the order of completion, else r, where a -ECANCELED that the group itself caused is 0; -ECANCELED when the task
- * was cancelled from outside and nothing failed. When both happened, the error is returned and the next wait meets the cancel. */
+/* Leaves a group whose body ended with r: waits for all children, however often the task is cancelled meanwhile; an r
+ * that is negative cancels them first.
+ * Returns: the first child error in the order of completion, else r, where a -ECANCELED that the group itself caused
+ * is 0; -ECANCELED when the task was cancelled from outside and nothing failed. When both happened, the error is
+ * returned and the next wait meets the cancel. Of a group that this task has not entered: r when negative, else
+ * -ASYNCIO_EINVALIDSTATE.
+ * Cancelled: the children are. */
 ASYNCIO_ASYNC int asyncio_taskgroup_exit(struct asyncio_taskgroup *group, int r);
 
-/* All errors, in the order of completion, the body's last; borrowed, until _fini, which .keep_errors postpones. ret_n gets their number. */
+/* All errors, in the order of completion, the body's last, of a group that was entered with .keep_errors; borrowed,
+ * until _fini. ret_n, which may be NULL, gets their number. An error that there was no memory for is left out. */
 ASYNCIO_API const struct asyncio_taskgroup_error *asyncio_taskgroup_errors(const struct asyncio_taskgroup *group,
                                                                            size_t *ret_n);
 
@@ -557,14 +612,15 @@ ASYNCIO_API void asyncio_taskgroup_fini(struct asyncio_taskgroup *group);
  *
  * A result that is still to come: a value of 0 or more, or a negative error, and beside it one pointer. */
 
-/* Makes a pending future. Returns: one reference, never NULL: a failed future with -ENOMEM or -EINVAL when it cannot be made. */
+/* Makes a pending future. Returns: one reference, never NULL: a failed future with -ENOMEM, -EINVAL or
+ * -ASYNCIO_ECLOSED when it cannot be made. */
 ASYNCIO_API struct asyncio_future *asyncio_loop_create_future(struct asyncio_loop *loop);
 
 /* Takes one more reference. Returns: its argument; NULL is allowed. */
 ASYNCIO_API struct asyncio_future *asyncio_future_ref(struct asyncio_future *future);
 
-/* Drops a reference. A task goes on running; when the last reference to a failed future goes and nobody has retrieved its error, the
- * loop's exception handler is told. Returns: NULL, always; NULL is allowed. */
+/* Drops a reference. A task goes on running; when the last reference to a failed future goes and nobody has retrieved
+ * its error, the loop's exception handler is told. Returns: NULL, always; NULL is allowed. */
 ASYNCIO_API struct asyncio_future *asyncio_future_unref(struct asyncio_future *future);
 
 /* True when it has a result, an error or was cancelled. */
@@ -573,8 +629,8 @@ ASYNCIO_API bool asyncio_future_done(const struct asyncio_future *future);
 /* True when it was cancelled; a future that failed with -ECANCELED was not. */
 ASYNCIO_API bool asyncio_future_cancelled(const struct asyncio_future *future);
 
-/* The outcome: the value, the negative error, -ECANCELED when cancelled, -ASYNCIO_EINVALIDSTATE while pending. Counts as
- * retrieved. */
+/* The outcome: the value, the negative error, -ECANCELED when cancelled, -ASYNCIO_EINVALIDSTATE while pending. Counts
+ * as retrieved. */
 ASYNCIO_API int asyncio_future_result(struct asyncio_future *future);
 
 /* The error alone: 0 when it succeeded; else as asyncio_future_result. */
@@ -583,18 +639,20 @@ ASYNCIO_API int asyncio_future_exception(struct asyncio_future *future);
 /* The pointer of a result; NULL while pending or failed. Borrowed as whoever set it says. */
 ASYNCIO_API void *asyncio_future_pointer(const struct asyncio_future *future);
 
-/* Completes a future with a value of 0 or more, and a pointer that may be NULL. Returns: 0; -EINVAL for a negative value or a task;
- * -ASYNCIO_EINVALIDSTATE when it is done. */
+/* Completes a future with a value of 0 or more, and a pointer that may be NULL and stays whose it was. Returns: 0;
+ * -EINVAL for a negative value or a task; -ASYNCIO_EINVALIDSTATE when it is done. */
 ASYNCIO_API int asyncio_future_set_result(struct asyncio_future *future, int value, void *pointer);
 
-/* Completes a future with an error, given as a negative number. Returns: as asyncio_future_set_result. */
+/* Completes a future with an error, given as a negative number. Returns: 0; -EINVAL for 0 or more or a task;
+ * -ASYNCIO_EINVALIDSTATE when it is done. */
 ASYNCIO_API int asyncio_future_set_exception(struct asyncio_future *future, int error);
 
-/* Cancels a future; asks a task to end: its present or next wait returns -ECANCELED, once. A task that has not started never runs, unless
- * .start_then_cancel. Returns: 1; 0 when it is done already; -EINVAL. */
+/* Cancels a future; asks a task to end: its present or next wait returns -ECANCELED, once. A task that has not
+ * started never runs, unless .start_then_cancel. Returns: 1; 0 when it is done already; -EINVAL. */
 ASYNCIO_API int asyncio_future_cancel(struct asyncio_future *future);
 
-/* The same with a reason, which asyncio_error_detail gives to whom the cancel meets. Copied, up to 63 bytes. */
+/* The same with a reason, which asyncio_error_detail gives to whom the cancel meets; NULL: none. Copied, up to 63
+ * bytes. */
 ASYNCIO_API int asyncio_future_cancel_with(struct asyncio_future *future, const char *message);
 
 typedef void asyncio_done_callback(struct asyncio_future *future, void *arg);
@@ -608,19 +666,23 @@ struct asyncio_callback_kw {
     const void *reserved[2];
 };
 
-/* Calls callback(future, arg) from the loop once the future is done, in the order of registration; never from within this call. The same
- * callback may be added twice. Keyword: .context. Returns: 0; -EINVAL; -ENOMEM. */
+/* Calls callback(future, arg) from the loop once the future is done, in the order of registration; never from within
+ * this call. The same callback may be added twice. The future is referenced during the callback. Keyword: .context.
+ * Returns: 0; -EINVAL; -ENOMEM; the error of a failed future that stands for a failed creation, whose callback is
+ * never called. */
 ASYNCIO_API int asyncio_future_add_done_callback_kw(struct asyncio_future *future, asyncio_done_callback *callback,
                                                     void *arg, const struct asyncio_callback_kw *kw);
 
-/* Takes away every registration of this callback with this arg. Returns: how many; -EINVAL. */
+/* Takes away every registration of this callback with this arg; once the future is done there are none. Returns: how
+ * many; -EINVAL. */
 ASYNCIO_API int asyncio_future_remove_done_callback(struct asyncio_future *future, asyncio_done_callback *callback,
                                                     void *arg);
 
 /* The loop that a future belongs to, borrowed; NULL for the failed futures that stand for a failed creation. */
 ASYNCIO_API struct asyncio_loop *asyncio_future_get_loop(const struct asyncio_future *future);
 
-/* Describes a future or task in the manner of Python's repr, cut to size. Returns: the length that it would have. */
+/* Describes a future or task in the manner of Python's repr, cut to `size` bytes. Returns: the length that it would
+ * have. */
 ASYNCIO_API int asyncio_future_repr(const struct asyncio_future *future, char *buffer, size_t size);
 
 #ifndef __cplusplus
@@ -632,8 +694,8 @@ ASYNCIO_API int asyncio_future_repr(const struct asyncio_future *future, char *b
 
 /* ================================================================================================== Context variables
  *
- * A value that follows the flow of control: a task starts with a copy of its creator's variables, a callback with a copy of those at its
- * registration; what they set is theirs alone. */
+ * A value that follows the flow of control: a task starts with a copy of its creator's variables, a callback with a
+ * copy of those at its registration; what they set is theirs alone. */
 
 /* A variable; static, and never freed while a context holds it. */
 struct asyncio_contextvar {
@@ -642,7 +704,8 @@ struct asyncio_contextvar {
     void (*unref)(void *value);  /* called when one less does; may be NULL */
 };
 
-/* What asyncio_contextvar_reset needs to undo a set. Caller's memory; not to be copied. Holds references until reset or _fini. */
+/* What asyncio_contextvar_reset needs to undo a set. Caller's memory; not to be copied. Holds references until reset
+ * or _fini. */
 struct asyncio_contextvar_token {
     const struct asyncio_contextvar *variable;
     struct asyncio_context *context;
@@ -653,7 +716,8 @@ struct asyncio_contextvar_token {
 /* The value in the current context, borrowed; `fallback` when it has none. */
 ASYNCIO_API void *asyncio_contextvar_get(const struct asyncio_contextvar *variable, void *fallback);
 
-/* Sets the value in the current context. ret_token may be NULL. Returns: 0; -ENOMEM; -EINVAL. */
+/* Sets the value in the current context; `ref` is called for it. ret_token, which may be NULL, is to be ended by
+ * _reset or _fini. Returns: 0; -ENOMEM; -EINVAL. */
 ASYNCIO_API int asyncio_contextvar_set(const struct asyncio_contextvar *variable, void *value,
                                        struct asyncio_contextvar_token *ret_token);
 
@@ -664,7 +728,8 @@ ASYNCIO_API int asyncio_contextvar_reset(struct asyncio_contextvar_token *token)
 /* Frees a token that will not be reset; harmless after a reset and on a zeroed one. */
 ASYNCIO_API void asyncio_contextvar_token_fini(struct asyncio_contextvar_token *token);
 
-/* A copy of the current context, at a cost that does not depend on its size. Returns: one reference; NULL when out of memory. */
+/* A copy of the current context, at a cost that does not depend on its size. Returns: one reference; NULL when out of
+ * memory. */
 ASYNCIO_API struct asyncio_context *asyncio_copy_context(void);
 
 /* Takes one more reference; NULL is allowed. */
@@ -673,15 +738,16 @@ ASYNCIO_API struct asyncio_context *asyncio_context_ref(struct asyncio_context *
 /* Drops a reference. Returns: NULL, always. */
 ASYNCIO_API struct asyncio_context *asyncio_context_unref(struct asyncio_context *context);
 
-/* Calls fn(arg) with `context` as the current one; what fn sets stays in it. Returns: what fn returned; -EBUSY when a context is
- * entered that somebody is in already; -EINVAL. fn must not suspend. */
+/* Calls fn(arg) with `context` as the current one; what fn sets stays in it. fn must not suspend. Returns: what fn
+ * returned; -EBUSY when a context is entered that somebody is in already; -EINVAL. */
 ASYNCIO_API int asyncio_context_run(struct asyncio_context *context, asyncio_coro *fn, void *arg);
 
 /* ==================================================================================================== Synchronisation
  *
- * Caller's memory, not thread-safe, fair: first come, first served. A primitive belongs to a loop while somebody holds it or waits on it;
- * from another loop meanwhile: -ASYNCIO_EFOREIGNLOOP. All fields are the library's; `name` may be set, for dumps. The _fini
- * functions assert that nobody waits. */
+ * Caller's memory, not thread-safe, fair: first come, first served. A primitive belongs to a loop while somebody
+ * holds it or waits on it; from another loop meanwhile: -ASYNCIO_EFOREIGNLOOP, and functions without a result assert.
+ * All fields are the library's; `name` may be set, for dumps, and is not copied. The _fini functions assert that
+ * nobody waits. */
 
 struct asyncio_lock {
     const char *name;
@@ -705,7 +771,8 @@ ASYNCIO_API void asyncio_lock_fini(struct asyncio_lock *lock);
  * Cancelled: not taken; if it had just been handed over, the next waiter has it. */
 ASYNCIO_ASYNC int asyncio_lock_acquire(struct asyncio_lock *lock);
 
-/* Releases the lock and wakes the first waiter; any task or callback may. Returns: 0; -EPERM when it is not locked. */
+/* Releases the lock and wakes the first waiter; any task or callback may. Returns: 0; -EPERM when it is not
+ * locked. */
 ASYNCIO_API int asyncio_lock_release(struct asyncio_lock *lock);
 
 /* True while somebody holds it; false in the moment of hand-over. */
@@ -727,7 +794,8 @@ ASYNCIO_API void asyncio_event_init(struct asyncio_event *event);
 /* Ends the use of an event: asserts that nobody waits. */
 ASYNCIO_API void asyncio_event_fini(struct asyncio_event *event);
 
-/* Waits until the event is set; whoever waits when it is set is woken, even if it is cleared at once. Returns: 0 (Python: True).
+/* Waits until the event is set; whoever waits when it is set is woken, even if it is cleared at once. Returns: 0
+ * (Python: True).
  * Cancelled: nothing is changed. */
 ASYNCIO_ASYNC int asyncio_event_wait(struct asyncio_event *event);
 
@@ -766,15 +834,19 @@ ASYNCIO_API int asyncio_condition_release(struct asyncio_condition *condition);
 /* asyncio_lock_locked on the condition's lock. */
 ASYNCIO_API bool asyncio_condition_locked(const struct asyncio_condition *condition);
 
-/* Releases the lock, waits to be notified, takes the lock again; may also wake without a cause. Returns: 0; -EPERM when the lock is not
- * held. Cancelled: the lock is held again all the same; a notification that came too is passed on to the next waiter. */
+/* Releases the lock, waits to be notified, takes the lock again; may also wake without a cause. Returns: 0; -EPERM
+ * when the lock is not held.
+ * Cancelled: the lock is held again all the same; a notification that came too is passed on to the next waiter. */
 ASYNCIO_ASYNC int asyncio_condition_wait(struct asyncio_condition *condition);
 
-/* Waits until predicate(arg) is not 0; it is called with the lock held, first of all at once. Returns: what it gave last, when positive; its
- * error, when negative; else as asyncio_condition_wait. */
-ASYNCIO_ASYNC int asyncio_condition_wait_for(struct asyncio_condition *condition, int (*predicate)(void *arg), void *arg);
+/* Waits until predicate(arg) is not 0; it is called with the lock held, first of all at once. Returns: what it gave
+ * last, when positive; its error, when negative; else as asyncio_condition_wait. Cancelled: the lock is held
+ * again. */
+ASYNCIO_ASYNC int asyncio_condition_wait_for(struct asyncio_condition *condition, int (*predicate)(void *arg),
+                                             void *arg);
 
-/* Wakes the first n waiters that are not woken yet; they run when they get the lock. Returns: 0; -EPERM when the lock is not held. */
+/* Wakes the first n waiters that are not woken yet; they run when they get the lock. Returns: 0; -EPERM when the lock
+ * is not held. */
 ASYNCIO_API int asyncio_condition_notify(struct asyncio_condition *condition, size_t n);
 
 /* Wakes all waiters. Returns: as asyncio_condition_notify. */
@@ -802,10 +874,11 @@ ASYNCIO_API int asyncio_bounded_semaphore_init(struct asyncio_semaphore *semapho
 /* Ends the use of a semaphore: asserts that nobody waits. */
 ASYNCIO_API void asyncio_semaphore_fini(struct asyncio_semaphore *semaphore);
 
-/* Takes one unit, in strict order of arrival. Returns: 0. Cancelled: not taken; one that had been handed over goes to the next. */
+/* Takes one unit, in strict order of arrival. Returns: 0. Cancelled: not taken; one that had been handed over goes to
+ * the next. */
 ASYNCIO_ASYNC int asyncio_semaphore_acquire(struct asyncio_semaphore *semaphore);
 
-/* Gives one unit back. Returns: 0; -EOVERFLOW when a bounded one is full. */
+/* Gives one unit back; any task or callback may. Returns: 0; -EOVERFLOW when a bounded one is full. */
 ASYNCIO_API int asyncio_semaphore_release(struct asyncio_semaphore *semaphore);
 
 /* True when it cannot be acquired at once. */
@@ -829,7 +902,8 @@ ASYNCIO_API int asyncio_barrier_init(struct asyncio_barrier *barrier, long parti
 /* Ends the use of a barrier: asserts that nobody waits. */
 ASYNCIO_API void asyncio_barrier_fini(struct asyncio_barrier *barrier);
 
-/* Waits until all parties have arrived. Returns: the place of arrival, from 0; -ASYNCIO_EBROKENBARRIER after a reset or abort.
+/* Waits until all parties have arrived. Returns: the place of arrival, from 0; -ASYNCIO_EBROKENBARRIER after a reset
+ * or abort; -EINVAL when it was never initialised.
  * Cancelled: it has left again, the barrier is not broken. */
 ASYNCIO_ASYNC int asyncio_barrier_wait(struct asyncio_barrier *barrier);
 
@@ -849,8 +923,9 @@ ASYNCIO_API size_t asyncio_barrier_n_waiting(const struct asyncio_barrier *barri
 ASYNCIO_API bool asyncio_barrier_broken(const struct asyncio_barrier *barrier);
 
 #ifndef __cplusplus
-/* Python's "async with" for lock, semaphore and condition: acquires, runs the block, releases however the block is left, by return, break
- * or goto. `r` is an int that gets the result of the acquire; when that is negative the block is skipped.
+/* Python's "async with" for lock, semaphore and condition: acquires, runs the block, releases however the block is
+ * left, by return, break or goto. `r` is an int that gets the result of the acquire; when that is negative the block
+ * is skipped.
  *     ASYNCIO_WITH(lock, &lock, r) { ... }
  *     if (r < 0) return r;
  * break and continue inside the block leave the block. */
@@ -923,14 +998,16 @@ ASYNCIO_API void asyncio_queue_init(struct asyncio_queue *queue, long maxsize);
 /* Prepares a last-in first-out queue. */
 ASYNCIO_API void asyncio_lifo_queue_init(struct asyncio_queue *queue, long maxsize);
 
-/* Prepares a queue that gives the smallest item first; equal ones in no particular order. Returns: 0; -EINVAL without compare. */
+/* Prepares a queue that gives the smallest item first; equal ones in no particular order. Returns: 0; -EINVAL without
+ * compare. */
 ASYNCIO_API int asyncio_priority_queue_init(struct asyncio_queue *queue, long maxsize, asyncio_compare *compare);
 
-/* Frees the queue's own memory: asserts that nobody waits; items left in it are the caller's to free before, by asyncio_queue_get_nowait. */
+/* Frees the queue's own memory: asserts that nobody waits; items left in it are the caller's to free before, by
+ * asyncio_queue_get_nowait. */
 ASYNCIO_API void asyncio_queue_fini(struct asyncio_queue *queue);
 
-/* Puts an item, waiting while the queue is full. Returns: 0; -ASYNCIO_EQUEUESHUTDOWN; -ENOMEM, the item then still being the
- * caller's. Cancelled: not put; a slot that was free for it goes to the next. */
+/* Puts an item, waiting while the queue is full. Returns: 0; -ASYNCIO_EQUEUESHUTDOWN; -ENOMEM, the item then still
+ * being the caller's. Cancelled: not put; a slot that was free for it goes to the next. */
 ASYNCIO_ASYNC int asyncio_queue_put(struct asyncio_queue *queue, void *item);
 
 /* Gets an item, waiting while the queue is empty. Returns: 0; -ASYNCIO_EQUEUESHUTDOWN when it is shut down and empty.
@@ -943,14 +1020,15 @@ ASYNCIO_API int asyncio_queue_put_nowait(struct asyncio_queue *queue, void *item
 /* Gets without waiting. Returns: 0; -ASYNCIO_EQUEUEEMPTY; -ASYNCIO_EQUEUESHUTDOWN. */
 ASYNCIO_API int asyncio_queue_get_nowait(struct asyncio_queue *queue, void **ret_item);
 
-/* Says that an item that was got has been dealt with. Returns: 0; -EOVERFLOW when called more often than items were put. */
+/* Says that an item that was got has been dealt with. Returns: 0; -EOVERFLOW when called more often than items were
+ * put. */
 ASYNCIO_API int asyncio_queue_task_done(struct asyncio_queue *queue);
 
-/* Waits until every item that was put has been dealt with. Returns: 0. */
+/* Waits until every item that was put has been dealt with. Returns: 0. Cancelled: nothing is changed. */
 ASYNCIO_ASYNC int asyncio_queue_join(struct asyncio_queue *queue);
 
-/* Shuts the queue down: puts fail from now on, gets when it is empty; with `immediate` the items are dropped, which count as dealt with.
- * May be repeated. To free dropped items, get them before. */
+/* Shuts the queue down: puts fail from now on, gets when it is empty; with `immediate` the items are dropped, which
+ * count as dealt with. May be repeated. To free dropped items, get them before. Never waits. */
 ASYNCIO_API void asyncio_queue_shutdown(struct asyncio_queue *queue, bool immediate);
 
 /* How many items are in it. */
@@ -967,15 +1045,18 @@ ASYNCIO_API size_t asyncio_queue_maxsize(const struct asyncio_queue *queue);
 
 /* ========================================================================================================= Threads */
 
-/* Runs fn(arg) in a thread of the loop's default executor, with a copy of the caller's context. Returns: what fn returned;
- * -ASYNCIO_ECLOSED; -ENOMEM; -EAGAIN when no thread can be made. Cancelled: a job that has not begun never will; one that has begun goes on without
- * the caller and its result is dropped, so its argument must outlive it. */
+/* Runs fn(arg) in a thread of the loop's default executor, with a copy of the caller's context. Returns: what fn
+ * returned; -ASYNCIO_ECLOSED; -ENOMEM; -EAGAIN when no thread can be made.
+ * Cancelled: a job that has not begun never will; one that has begun goes on without the caller and its result is
+ * dropped, so its argument must outlive it. */
 ASYNCIO_ASYNC int asyncio_to_thread(asyncio_coro *fn, void *arg);
 
-/* Runs fn(arg) in an executor's thread; NULL: the loop's default one. Cancelling the future takes a job that has not begun out of
- * the queue, and leaves one that has begun alone.
+/* Runs fn(arg) in an executor's thread, without the caller's context; NULL: the loop's default executor. Cancelling
+ * the future takes a job that has not begun out of the queue, and leaves one that has begun alone: arg must outlive
+ * it.
  * Returns: one reference, never NULL; the errors of asyncio_to_thread arrive in it. */
-ASYNCIO_API struct asyncio_future *asyncio_loop_run_in_executor(struct asyncio_loop *loop, struct asyncio_executor *executor,
+ASYNCIO_API struct asyncio_future *asyncio_loop_run_in_executor(struct asyncio_loop *loop,
+                                                                struct asyncio_executor *executor,
                                                                 asyncio_coro *fn, void *arg);
 
 /* Keywords of asyncio_thread_pool_executor. */
@@ -986,7 +1067,8 @@ struct asyncio_executor_kw {
     const void *reserved[2];
 };
 
-/* Makes an executor; its threads start as they are needed. Any thread may use it. Returns: 0 and one reference; -ENOMEM. */
+/* Makes an executor; its threads start as they are needed, with all signals blocked that others send. Any thread may
+ * use it. Keywords: see struct asyncio_executor_kw. Returns: 0 and one reference; -EINVAL; -ENOMEM. */
 ASYNCIO_API int asyncio_thread_pool_executor_kw(struct asyncio_executor **ret_executor,
                                                 const struct asyncio_executor_kw *kw);
 
@@ -996,29 +1078,34 @@ ASYNCIO_API struct asyncio_executor *asyncio_executor_ref(struct asyncio_executo
 /* Drops a reference; the last one shuts it down without waiting. Any thread. Returns: NULL, always. */
 ASYNCIO_API struct asyncio_executor *asyncio_executor_unref(struct asyncio_executor *executor);
 
-/* Takes no more jobs and lets those that have begun end; those queued are done too, or cancelled when asked. Blocks the thread for up to `seconds` until
- * its threads have ended, so not from a task. Returns: 0; -ETIMEDOUT when some run on. */
+/* Takes no more jobs and lets those that have begun end; those queued are done too, or end with -ECANCELED when
+ * `cancel_queued`. Blocks the thread for up to `seconds` until its threads have ended, so not from a task. Any
+ * thread. Returns: 0; -ETIMEDOUT when some run on; -EINVAL for NaN; -EDEADLK from one of its own threads, when it was
+ * to wait. */
 ASYNCIO_API int asyncio_executor_shutdown(struct asyncio_executor *executor, bool cancel_queued, double seconds);
 
-/* Makes an executor the loop's default; the loop takes a reference. Returns: 0; -EINVAL. */
+/* Makes an executor the loop's default; the loop takes a reference. Returns: 0; -EINVAL; -ASYNCIO_ECLOSED. */
 ASYNCIO_API int asyncio_loop_set_default_executor(struct asyncio_loop *loop, struct asyncio_executor *executor);
 
-/* Waits until the default executor's jobs are done and its threads have ended; no new ones are taken. Returns: 0; -ETIMEDOUT after so many
- * seconds, with a report; the threads are left to themselves then. */
+/* Waits until the default executor's jobs are done and its threads have ended; no new ones are taken. Returns: 0;
+ * -ETIMEDOUT after so many seconds, with a report: the threads are left to themselves then; -EINVAL;
+ * -ASYNCIO_EFOREIGNLOOP; -ENOMEM; -EAGAIN.
+ * Cancelled: the executor is shut down all the same, only nobody waits for it. */
 ASYNCIO_ASYNC int asyncio_loop_shutdown_default_executor(struct asyncio_loop *loop, double seconds);
 
-/* Starts a task on a loop of another thread. Any thread. Keywords: struct asyncio_task_kw.
- * Returns: 0 and one reference to what to wait on; -EINVAL; -ASYNCIO_ECLOSED; -ENOMEM; .free_arg is not called then. */
+/* Starts a task on a loop of another thread. Any thread. Keywords: struct asyncio_task_kw; what they point at is
+ * copied or referenced. Returns: 0 and one reference to what to wait on; -EINVAL; -ASYNCIO_ECLOSED; -ENOMEM;
+ * .free_arg is not called then. */
 ASYNCIO_API int asyncio_run_coroutine_threadsafe_kw(asyncio_coro *fn, void *arg, struct asyncio_loop *loop,
                                                     struct asyncio_thread_future **ret_future,
                                                     const struct asyncio_task_kw *kw);
 
 /* Blocks this thread until the task is done, at most that many seconds. Any thread but the loop's.
- * Returns: its outcome; -ETIMEDOUT while it goes on; -EDEADLK from the loop's own thread; -ASYNCIO_ECLOSED when the loop was closed
- * before it ended. */
+ * Returns: its outcome; -ETIMEDOUT while it goes on, or as its outcome (asyncio_thread_future_done tells); -EDEADLK
+ * from the loop's own thread; -ASYNCIO_ECLOSED when the loop was closed before it ended; -EINVAL for NaN. */
 ASYNCIO_API int asyncio_thread_future_result(struct asyncio_thread_future *future, double seconds);
 
-/* Asks the task to cancel. Any thread. Returns: 1; 0 when it is done already. */
+/* Asks the task to cancel. Any thread. Returns: 1; 0 when it is done already or the loop is closed. */
 ASYNCIO_API int asyncio_thread_future_cancel(struct asyncio_thread_future *future);
 
 /* True when it is done. Any thread. */
@@ -1030,7 +1117,8 @@ ASYNCIO_API struct asyncio_thread_future *asyncio_thread_future_ref(struct async
 /* Drops a reference; the task goes on. Any thread. Returns: NULL, always. */
 ASYNCIO_API struct asyncio_thread_future *asyncio_thread_future_unref(struct asyncio_thread_future *future);
 
-/* A future of the running loop that gets the outcome of a thread future; cancelling it cancels that one. Returns: one reference, never NULL. */
+/* A future of the running loop that gets the outcome of a thread future; cancelling it cancels that one. Returns: one
+ * reference, never NULL: a failed future with -EINVAL, -ASYNCIO_ENOLOOP or -ENOMEM. */
 ASYNCIO_API struct asyncio_future *asyncio_wrap_future(struct asyncio_thread_future *future);
 
 #ifndef __cplusplus
@@ -1052,21 +1140,25 @@ ASYNCIO_API struct asyncio_loop *asyncio_get_running_loop(void);
 /* The running loop, or the one that asyncio_set_event_loop gave this thread, borrowed; NULL when there is neither. */
 ASYNCIO_API struct asyncio_loop *asyncio_get_event_loop(void);
 
-/* Makes a loop this thread's; it is not referenced. NULL: none. */
+/* Makes a loop this thread's; it is not referenced, and forgotten when it is closed in this thread. NULL: none. */
 ASYNCIO_API void asyncio_set_event_loop(struct asyncio_loop *loop);
 
 /* Takes one more reference. Any thread; NULL is allowed. */
 ASYNCIO_API struct asyncio_loop *asyncio_loop_ref(struct asyncio_loop *loop);
 
-/* Drops a reference. The last one closes a loop that is open, with a warning, and frees it. Any thread, when it is closed. Returns: NULL, always. */
+/* Drops a reference. The last one closes a loop that is open, with a warning, and frees it, unless tasks are
+ * suspended. Any thread, when it is closed. Returns: NULL, always. */
 ASYNCIO_API struct asyncio_loop *asyncio_loop_unref(struct asyncio_loop *loop);
 
-/* Runs until asyncio_loop_stop. Returns: 0; -ASYNCIO_ECLOSED; -ASYNCIO_ERUNNING when it or another loop of this thread runs; -EXDEV when it has
- * tasks and belongs to another thread; what the kernel said when polling fails. */
+/* Runs until asyncio_loop_stop. When every task waits and nothing can wake them, that is reported once, and the run
+ * goes on. Returns: 0; -ASYNCIO_ECLOSED; -ASYNCIO_ERUNNING when it or another loop of this thread runs; -EXDEV when
+ * it has suspended tasks and belongs to another thread, and in a forked child; -EINVAL; what the kernel said when
+ * polling fails. */
 ASYNCIO_API int asyncio_loop_run_forever(struct asyncio_loop *loop);
 
-/* Runs until a coroutine, started as a task, is done. Returns: what it returned; -ASYNCIO_ESTOPPED when the loop was stopped before;
- * -EDEADLK when every task waits and nothing can wake them, with a report; else as asyncio_loop_run_forever. */
+/* Runs until a coroutine, started as a task, is done. Returns: what it returned; -ASYNCIO_ESTOPPED when the loop was
+ * stopped before; -EDEADLK when every task waits and nothing can wake them, with a report; else as
+ * asyncio_loop_run_forever. */
 ASYNCIO_API int asyncio_loop_run_until_complete(struct asyncio_loop *loop, asyncio_coro *fn, void *arg);
 
 /* The same for a future, which is borrowed. Returns also: -ASYNCIO_EFOREIGNLOOP. */
@@ -1075,8 +1167,9 @@ ASYNCIO_API int asyncio_loop_run_until_complete_future(struct asyncio_loop *loop
 /* Lets the loop end after the present turn; before a run, that run is one turn long. */
 ASYNCIO_API void asyncio_loop_stop(struct asyncio_loop *loop);
 
-/* Closes a loop: what is scheduled will not run. Harmless when repeated. Returns: 0; -ASYNCIO_ERUNNING; -EXDEV; -EBUSY when tasks are suspended,
- * which are named in the log: cancel them and run the loop first (asyncio_run does). */
+/* Closes a loop: what is scheduled will not run; a task that never started ends as cancelled, and the exception
+ * handler is told. Harmless when repeated. Returns: 0; -EINVAL; -ASYNCIO_ERUNNING; -EXDEV; -EBUSY when tasks are
+ * suspended, which are named in the log: cancel them and run the loop first (asyncio_run does). */
 ASYNCIO_API int asyncio_loop_close(struct asyncio_loop *loop);
 
 /* True between the start and the end of a run. */
@@ -1085,7 +1178,7 @@ ASYNCIO_API bool asyncio_loop_is_running(const struct asyncio_loop *loop);
 /* True once closed. */
 ASYNCIO_API bool asyncio_loop_is_closed(const struct asyncio_loop *loop);
 
-/* The loop's clock, in seconds: monotonic, from an arbitrary start. */
+/* The loop's clock, in seconds: monotonic, from an arbitrary start; 0 once closed. */
 ASYNCIO_API double asyncio_loop_time(struct asyncio_loop *loop);
 
 /* The name of the loop's back end: "epoll", "sim". */
@@ -1095,20 +1188,23 @@ ASYNCIO_API const char *asyncio_loop_backend(const struct asyncio_loop *loop);
 ASYNCIO_API const char *asyncio_loop_backend_reason(const struct asyncio_loop *loop);
 
 /* Calls callback(arg) in the next turn, after what was scheduled before. Keywords: struct asyncio_callback_kw.
- * Returns: 0; -EINVAL; -ENOMEM; -ASYNCIO_ECLOSED; -EXDEV from another thread than the running loop's, in debug mode. */
+ * Returns: 0; -EINVAL; -ENOMEM; -ASYNCIO_ECLOSED; -EXDEV from another thread than the running loop's, in debug
+ * mode. */
 ASYNCIO_API int asyncio_loop_call_soon_kw(struct asyncio_loop *loop, asyncio_callback *callback, void *arg,
                                           const struct asyncio_callback_kw *kw);
 
-/* Calls callback(arg) in so many seconds, not earlier; equal times in the order of these calls. Returns: as asyncio_loop_call_soon. */
-ASYNCIO_API int asyncio_loop_call_later_kw(struct asyncio_loop *loop, double seconds, asyncio_callback *callback, void *arg,
-                                           const struct asyncio_callback_kw *kw);
+/* Calls callback(arg) in so many seconds, not earlier; equal times in the order of these calls. Returns: as
+ * asyncio_loop_call_soon; -EINVAL for NaN. */
+ASYNCIO_API int asyncio_loop_call_later_kw(struct asyncio_loop *loop, double seconds, asyncio_callback *callback,
+                                           void *arg, const struct asyncio_callback_kw *kw);
 
-/* Calls callback(arg) at a time of the loop's clock. Returns: as asyncio_loop_call_soon. */
+/* Calls callback(arg) at a time of the loop's clock, in seconds. Returns: as asyncio_loop_call_soon; -EINVAL for
+ * NaN. */
 ASYNCIO_API int asyncio_loop_call_at_kw(struct asyncio_loop *loop, double when, asyncio_callback *callback, void *arg,
                                         const struct asyncio_callback_kw *kw);
 
-/* asyncio_loop_call_soon for any thread and for signal handlers; wakes the loop. The handle may be cancelled from any thread: a cancel either
- * prevents the call or waits until it is over.
+/* asyncio_loop_call_soon for any thread and for signal handlers; wakes the loop. The handle may be cancelled from any
+ * thread: a cancel either prevents the call or waits until it is over, unless it comes from the callback itself.
  * Returns: 0; -EINVAL; -ENOMEM; -ASYNCIO_ECLOSED. */
 ASYNCIO_API int asyncio_loop_call_soon_threadsafe_kw(struct asyncio_loop *loop, asyncio_callback *callback, void *arg,
                                                      const struct asyncio_callback_kw *kw);
@@ -1130,8 +1226,9 @@ ASYNCIO_API struct asyncio_handle *asyncio_handle_unref(struct asyncio_handle *h
 
 enum asyncio_fd_events { ASYNCIO_READABLE = 1, ASYNCIO_WRITABLE = 4 };
 
-/* Calls callback(arg) whenever fd can be read, until removed; replaces the previous reader. The fd stays the caller's, who removes it before
- * closing. Returns: 0; -EINVAL; -EBADF; -EPERM for a file that cannot be polled; -ENOMEM; -ASYNCIO_ECLOSED; -EOPNOTSUPP in the simulator. */
+/* Calls callback(arg) whenever fd can be read, until removed; replaces the previous reader. The fd stays the
+ * caller's, who removes it before closing. Returns: 0; -EINVAL; -EBADF; -EPERM for a file that cannot be polled;
+ * -ENOMEM; -ASYNCIO_ECLOSED; -EOPNOTSUPP in the simulator. */
 ASYNCIO_API int asyncio_loop_add_reader(struct asyncio_loop *loop, int fd, asyncio_callback *callback, void *arg);
 
 /* Ends the watch. Returns: 1; 0 when there was none. */
@@ -1143,12 +1240,16 @@ ASYNCIO_API int asyncio_loop_add_writer(struct asyncio_loop *loop, int fd, async
 /* Ends the watch. Returns: 1; 0 when there was none. */
 ASYNCIO_API int asyncio_loop_remove_writer(struct asyncio_loop *loop, int fd);
 
-/* Waits until a foreign fd can be read or written, for straight-line use of other libraries; `events` as in enum asyncio_fd_events.
- * Returns: the events that are there, also after a hang-up or error on the fd; -EINVAL; -EBADF; -EBUSY when a task waits for the same fd and
- * direction; -EOPNOTSUPP in the simulator. Cancelled: no longer registered. */
+/* Waits until a foreign fd can be read or written, for straight-line use of other libraries; `events` as in enum
+ * asyncio_fd_events. A pending cancel is met on entry.
+ * Returns: the events that are there, also after a hang-up or error on the fd; -EINVAL; -EBADF; -EPERM for a file
+ * that cannot be polled; -EBUSY when a task waits for the same fd and direction; -ENOMEM; -EOPNOTSUPP in the
+ * simulator.
+ * Cancelled: no longer registered; when an event came first it is returned, and the cancel meets the next wait. */
 ASYNCIO_ASYNC int asyncio_wait_fd(int fd, unsigned events);
 
-/* Tells the loop that a foreign thread or signal handler may yet wake it, so that waiting tasks are no dead lock. Any thread. */
+/* Tells the loop that a foreign thread or signal handler may yet wake it, so that waiting tasks are no dead lock.
+ * Holds are counted. Any thread. */
 ASYNCIO_API void asyncio_loop_hold(struct asyncio_loop *loop);
 
 /* Takes one hold back. Any thread. */
@@ -1165,9 +1266,11 @@ struct asyncio_exception_context {
     void *object;                  /* anything else that it is about; may be NULL */
 };
 
-typedef void asyncio_exception_handler(struct asyncio_loop *loop, const struct asyncio_exception_context *context, void *arg);
+typedef void asyncio_exception_handler(struct asyncio_loop *loop, const struct asyncio_exception_context *context,
+                                       void *arg);
 
-/* Sets who is told of errors that nobody retrieved; NULL restores the default, which logs them. */
+/* Sets who is told of errors that nobody retrieved; NULL restores the default, which logs them. It runs as a plain
+ * callback, in the context of the task that the error is of. */
 ASYNCIO_API void asyncio_loop_set_exception_handler(struct asyncio_loop *loop, asyncio_exception_handler *handler,
                                                     void *arg);
 
@@ -1188,7 +1291,8 @@ ASYNCIO_API void asyncio_loop_set_debug(struct asyncio_loop *loop, bool debug);
 /* True in debug mode. */
 ASYNCIO_API bool asyncio_loop_get_debug(const struct asyncio_loop *loop);
 
-/* How many seconds a callback or a task's step may take in debug mode before it is reported; 0.1 at first. Returns: 0; -EINVAL. */
+/* How many seconds a callback or a task's step may take in debug mode before it is reported; 0.1 at first. Returns:
+ * 0; -EINVAL. */
 ASYNCIO_API int asyncio_loop_set_slow_callback_duration(struct asyncio_loop *loop, double seconds);
 
 #ifndef __cplusplus
@@ -1218,17 +1322,19 @@ ASYNCIO_API int asyncio_loop_set_slow_callback_duration(struct asyncio_loop *loo
 
 /* ================================================================================================== Looking inside */
 
-/* Prints the tasks of the running loop, or of this thread's loop, a line each: name, state, where made, what it waits for and since when, who holds that.
- * Returns: how many; -ASYNCIO_ENOLOOP. */
+/* Prints the tasks of the running loop, or of this thread's loop, a line each: name, state, what it waits for and who
+ * holds that, where it was made. Allocates nothing. Returns: how many; -ASYNCIO_ENOLOOP; -EINVAL. */
 ASYNCIO_API int asyncio_print_tasks(FILE *file);
 
 /* The same for a given loop. Returns also: -EXDEV from another thread while it runs. */
 ASYNCIO_API int asyncio_loop_print_tasks(struct asyncio_loop *loop, FILE *file);
 
-/* How stacks are guarded on this machine: "madvise" (Linux 6.13), "mprotect", "none" when the limit of mappings is reached. */
+/* How stacks are guarded on this machine: "madvise" (Linux 6.13), "mprotect", "none" when the limit of mappings is
+ * reached; "" before the loop has had a task or future. */
 ASYNCIO_API const char *asyncio_loop_stack_guard(const struct asyncio_loop *loop);
 
-/* Switches the report of stack overflows, a handler of SIGSEGV that is installed only over the default action, off or on again. */
+/* Switches the report of stack overflows, a handler of SIGSEGV that is installed only over the default action, off or
+ * on again. */
 ASYNCIO_API void asyncio_set_stack_overflow_report(bool enabled);
 
 #ifdef __cplusplus

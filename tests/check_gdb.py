@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Check that debuggers and profilers understand the stacks of tasks: gdb's backtraces end cleanly where a task begins, at every
-instruction of a switch, perf's call chains do, and a parked task's stack can be printed.
+"""Check that debuggers and profilers understand the stacks of tasks: gdb's backtraces end cleanly where a task begins,
+at every instruction of a switch, perf's call chains do, and a parked task's stack can be printed.
 
     check_gdb.py PROGRAM     tests/debugged/program.c, built with symbols
 """
@@ -28,9 +28,9 @@ class Failure(Exception):
     """What was seen is not what it has to be."""
 
 
-def run(command, **more):
-    return subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                          env=ENVIRONMENT, timeout=SECONDS, check=False, **more)
+def run(command):
+    return subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL, env=ENVIRONMENT, timeout=SECONDS, check=False)
 
 
 def gdb(program, *commands):
@@ -83,7 +83,8 @@ def backtrace_in_callback(program):
 def backtrace_in_switch(program):
     """Step by step from one parked task to another, seen from both sides."""
     steps = [part for _ in range(12) for part in ("stepi", "bt")]
-    answers = gdb(program, "break innermost", "run", "delete", "break asyncio__switch", "continue", "delete", "bt", *steps)
+    answers = gdb(program, "break innermost", "run", "delete", "break asyncio__switch", "continue", "delete", "bt",
+                  *steps)
     outermost = [frames(backtrace)[-1] for backtrace in answers[6::2]]
     strangers = [each for each in outermost if each not in (ENTRY, "main")]
     if strangers or "asyncio__switch" not in frames(answers[6]):
@@ -95,7 +96,9 @@ def printed_stack(program):
     found = re.findall(r"^ +#\d+ (\w+)", done.stdout, re.MULTILINE)
     if done.returncode or "parked" not in done.stdout:
         raise Failure(f"the program failed: {done.stdout}")
-    expect_order(found[:found.index("waits_below") + 1] if "waits_below" in found else found, "waits_here", "waits_below")
+    if "waits_below" in found:
+        found = found[:found.index("waits_below") + 1]
+    expect_order(found, "waits_here", "waits_below")
 
 
 def call_chains(program):
@@ -104,7 +107,8 @@ def call_chains(program):
         raise Skip("perf is not installed")
     with tempfile.TemporaryDirectory() as folder:
         data = pathlib.Path(folder) / "perf.data"
-        done = run(["perf", "record", "--quiet", "--freq=500", "--event=cpu-clock:u", "-g", f"--output={data}", program, "busy"])
+        done = run(["perf", "record", "--quiet", "--freq=500", "--event=cpu-clock:u", "-g", f"--output={data}", program,
+                    "busy"])
         if done.returncode or not data.exists():
             raise Skip(f"perf may not record here: {' '.join(done.stdout.split())[:100]}")
         script = run(["perf", "script", f"--input={data}", "--fields=ip,sym"])
@@ -120,7 +124,8 @@ def call_chains(program):
 def main():
     program = sys.argv[1]
     passed = failed = skipped = 0
-    for name, check in (("gdb-backtrace-in-task", backtrace_in_task), ("gdb-backtrace-in-callback", backtrace_in_callback),
+    for name, check in (("gdb-backtrace-in-task", backtrace_in_task),
+                        ("gdb-backtrace-in-callback", backtrace_in_callback),
                         ("gdb-backtrace-in-switch", backtrace_in_switch), ("print-stack-of-parked-task", printed_stack),
                         ("perf-call-chains", call_chains)):
         try:

@@ -1,5 +1,5 @@
-/* loop_rig.h -- a loop under test, plain or over a wrapped back end that counts polls, keeps their deadlines, moves the clock or fails at
- * will. */
+/* loop_rig.h -- a loop under test, plain or over a wrapped back end that counts polls, keeps their deadlines, moves the
+ * clock or fails at will. */
 #pragma once
 
 #include "test.h"

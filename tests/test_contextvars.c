@@ -1,6 +1,7 @@
 /* test_contextvars.c -- values that follow the flow of control through tasks, callbacks and scopes. */
 #include "crew.h"
 
+#include <pthread.h>
 #include <string.h>
 
 static struct asyncio_contextvar colour = {.name = "colour"};
@@ -142,6 +143,38 @@ TEST(values_are_counted, "X-02: every reference to a value that contexts take is
 {
     EXPECT_INT(run(counts, &colour), 0);
     dismiss_crew();
+    EXPECT_INT(n_held, 0);
+}
+
+/* Freeing one makes another. */
+static void let_go_and_set(void *value)
+{
+    int *left = value;
+
+    n_held--;
+    if ((*left)-- > 0)
+        ASYNCIO_IGNORE(asyncio_contextvar_set(&colour, text("late"), NULL));
+}
+
+static struct asyncio_contextvar lingering = {.name = "lingering", .ref = hold, .unref = let_go_and_set};
+
+static void *sets_in_a_thread(void *arg)
+{
+    ASYNCIO_IGNORE(asyncio_contextvar_set(&counted, &colour, NULL));
+    ASYNCIO_IGNORE(asyncio_contextvar_set(&lingering, arg, NULL));
+    return NULL;
+}
+
+TEST(threads_end_with_their_context, "X-02: what a thread sets outside of any task goes with the thread")
+{
+    int left[3] = {1, 1, 1};
+
+    for (int i = 0; i < 3; i++) {
+        pthread_t thread;
+
+        EXPECT_INT(pthread_create(&thread, NULL, sets_in_a_thread, &left[i]), 0);
+        pthread_join(thread, NULL);
+    }
     EXPECT_INT(n_held, 0);
 }
 

@@ -1,4 +1,5 @@
-/* test_cxx.cpp -- C++ on top of the library: exceptions are one task's own while others run, and the functions behind the keyword macros. */
+/* test_cxx.cpp -- C++ on top of the library: exceptions are one task's own while others run, and the functions behind
+ * the keyword macros. */
 #include "test.h"
 
 #include <cerrno>
@@ -51,7 +52,7 @@ static int crowd(asyncio_coro *fn, int n)
     return r;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- Exceptions */
+/* ------------------------------------------------------------------------------------------------------- Exceptions */
 
 static int throw_between_naps(void *arg)
 {
@@ -73,12 +74,14 @@ static int many_throw(void *)
     return crowd(throw_between_naps, 10);
 }
 
-TEST_NO_SWEEP(cxx_throw_and_catch, "T-05: ten tasks throw and catch exceptions of their own between their waits", SEES_FAULTS)
+TEST_NO_SWEEP(cxx_throw_and_catch, "T-05: ten tasks throw and catch exceptions of their own between their waits",
+              SEES_FAULTS)
 {
     EXPECT_INT(run(many_throw, nullptr), 0);
 }
 
-/* Sleeps inside of its catch blocks, so that several tasks are in one at the same time and leave them in another order. */
+/* Sleeps inside of its catch blocks, so that several tasks are in one at the same time and leave them in another
+ * order. */
 static int sleep_in_catch(void *arg)
 {
     int number = *static_cast<int *>(arg);
@@ -105,7 +108,10 @@ static int many_sleep_in_catch(void *)
     return crowd(sleep_in_catch, 4);
 }
 
-TEST_NO_SWEEP(cxx_nested_catch_blocks, "T-05: four tasks sleep inside of nested catch blocks and leave them in another order than they entered them", SEES_FAULTS)
+TEST_NO_SWEEP(
+    cxx_nested_catch_blocks,
+    "T-05: four tasks sleep inside of nested catch blocks and leave them in another order than they entered them",
+    SEES_FAULTS)
 {
     EXPECT_INT(run(many_sleep_in_catch, nullptr), 0);
     EXPECT_TRACE("[2.200] d: inner of d\n[2.300] d: of d, 1\n"
@@ -138,7 +144,9 @@ static int many_rethrow(void *)
     return crowd(rethrow_later, 3);
 }
 
-TEST_NO_SWEEP(cxx_rethrow, "T-05: an exception is thrown again after a wait in its catch block, and is still the task's own", SEES_FAULTS)
+TEST_NO_SWEEP(cxx_rethrow,
+              "T-05: an exception is thrown again after a wait in its catch block, and is still the task's own",
+              SEES_FAULTS)
 {
     EXPECT_INT(run(many_rethrow, nullptr), 0);
     EXPECT_TRACE("[0.130] c: c\n[0.220] b: b\n[0.310] a: a\n");
@@ -169,7 +177,9 @@ static int many_keep_pointers(void *)
     return crowd(keep_pointer, 5);
 }
 
-TEST_NO_SWEEP(cxx_exception_pointers, "T-05: the current exception is the task's own before and after a wait, and can be kept beyond the block", SEES_FAULTS)
+TEST_NO_SWEEP(cxx_exception_pointers,
+              "T-05: the current exception is the task's own before and after a wait, and can be kept beyond the block",
+              SEES_FAULTS)
 {
     EXPECT_INT(run(many_keep_pointers, nullptr), 0);
 }
@@ -219,7 +229,9 @@ static int unwind_beside_others(void *)
     return r;
 }
 
-TEST_NO_SWEEP(cxx_wait_in_destructor, "T-05: a destructor that waits while the stack is unwound: others have no exception under way", SEES_FAULTS)
+TEST_NO_SWEEP(cxx_wait_in_destructor,
+              "T-05: a destructor that waits while the stack is unwound: others have no exception under way",
+              SEES_FAULTS)
 {
     EXPECT_INT(run(unwind_beside_others, nullptr), 0);
     EXPECT_TRACE("[1.000] first leaves\n[1.000] first catches\n[1.000] second leaves\n[1.000] second catches\n");
@@ -250,7 +262,8 @@ static int callback_during_catch(void *)
     return n_called == 1 ? 0 : -EBADMSG;
 }
 
-TEST_NO_SWEEP(cxx_callbacks, "T-05: a plain callback throws and catches while a task waits in a catch block", SEES_FAULTS)
+TEST_NO_SWEEP(cxx_callbacks, "T-05: a plain callback throws and catches while a task waits in a catch block",
+              SEES_FAULTS)
 {
     EXPECT_INT(run(callback_during_catch, nullptr), 0);
     EXPECT_TRACE("[1.000] in a callback\n");
@@ -280,7 +293,8 @@ static int many_throw_from_depth(void *)
     return crowd(throw_from_depth, 8);
 }
 
-TEST_NO_SWEEP(cxx_unwinds_many_frames, "T-05: unwinding passes fifty frames with destructors, each of which has waited", SEES_FAULTS)
+TEST_NO_SWEEP(cxx_unwinds_many_frames, "T-05: unwinding passes fifty frames with destructors, each of which has waited",
+              SEES_FAULTS)
 {
     EXPECT_INT(run(many_throw_from_depth, nullptr), 0);
 }
@@ -296,7 +310,7 @@ TEST_DIES(cxx_uncaught, SIGABRT, "nobody catches this")
     ASYNCIO_IGNORE(run(let_it_out, nullptr));
 }
 
-/* ------------------------------------------------------------------------------------------------------------- Keywords */
+/* --------------------------------------------------------------------------------------------------------- Keywords */
 
 static int count(void *arg)
 {

@@ -1,4 +1,5 @@
-/* test_events.c -- what a loop says and hears: exception handlers, debug mode, dead locks, other threads, the choice of a back end. */
+/* test_events.c -- what a loop says and hears: exception handlers, debug mode, dead locks, other threads, the choice of
+ * a back end. */
 #include "loop_rig.h"
 
 #include <pthread.h>
@@ -26,7 +27,8 @@ static void report_from_callback(void *arg)
     report(arg, -EIO);
 }
 
-TEST(exception_handlers, "EV-16: the one that was set last is told, with its argument; NULL restores the default, which logs")
+TEST(exception_handlers,
+     "EV-16: the one that was set last is told, with its argument; NULL restores the default, which logs")
 {
     open_loop();
     EXPECT(asyncio_loop_get_exception_handler(loop) == NULL);
@@ -44,7 +46,8 @@ TEST(exception_handlers, "EV-16: the one that was set last is told, with its arg
     close_loop();
 }
 
-TEST(default_exception_handler, "EV-16: says the message, the error in words and where; without a message it has its own words")
+TEST(default_exception_handler,
+     "EV-16: says the message, the error in words and where; without a message it has its own words")
 {
     struct asyncio_exception_context context = {.size = sizeof context, .error = -EPIPE, .source = "here.c:12"};
 
@@ -140,7 +143,8 @@ static int take_time_in_task(void *arg)
     return r < 0 ? r : asyncio_sleep(0);
 }
 
-TEST_NO_SWEEP(slow_callbacks, "EV-08 EV-17: debug mode reports a callback that takes a tenth of a second or as long as was set", INSIDE)
+TEST_NO_SWEEP(slow_callbacks,
+              "EV-08 EV-17: debug mode reports a callback that takes a tenth of a second or as long as was set", INSIDE)
 {
     int64_t less = 99 * NS_PER_MSEC, more = 101 * NS_PER_MSEC, second = NS_PER_SEC;
 
@@ -261,7 +265,8 @@ TEST_REAL(wrong_thread, "EV-10 EV-17: debug mode refuses calls of another thread
 
 /* ------------------------------------------------------------------------------------------------------ Dead locks */
 
-TEST(dead_lock, "R-09: when nothing can wake the tasks the run ends with -EDEADLK and a report that names them, at once")
+TEST(dead_lock,
+     "R-09: when nothing can wake the tasks the run ends with -EDEADLK and a report that names them, at once")
 {
     struct asyncio_future *task;
 
@@ -275,7 +280,8 @@ TEST(dead_lock, "R-09: when nothing can wake the tasks the run ends with -EDEADL
     close_loop();
 }
 
-TEST_NO_SWEEP(no_dead_lock_with_a_timer, "R-09: a timer that is armed may wake somebody; one that never fires cannot", "it waits for the report")
+TEST_NO_SWEEP(no_dead_lock_with_a_timer, "R-09: a timer that is armed may wake somebody; one that never fires cannot",
+              "it waits for the report")
 {
     struct asyncio_future *task;
 
@@ -362,7 +368,9 @@ static void *stop_later(void *arg)
     return NULL;
 }
 
-TEST_REAL(run_forever_waits_on, "R-08: run_forever reports a dead lock once and goes on waiting, as a thread may yet call; it says nothing without tasks")
+TEST_REAL(run_forever_waits_on,
+          "R-08: run_forever reports a dead lock once and goes on waiting, as a thread may yet call; it says nothing "
+          "without tasks")
 {
     struct asyncio_future *task = NULL;
     pthread_t thread;
@@ -441,7 +449,8 @@ static void *post_until_refused(void *arg)
     return NULL;
 }
 
-TEST_REAL(close_against_posters, "#55 R-11: a close while threads post: each post either arrives or is refused, and nothing crashes")
+TEST_REAL(close_against_posters,
+          "#55 R-11: a close while threads post: each post either arrives or is refused, and nothing crashes")
 {
     pthread_t threads[4];
 
@@ -478,7 +487,8 @@ static void start_second_runner(void *arg)
     pthread_create(&second_runner, NULL, run_too, &second_result);
 }
 
-TEST_REAL(two_threads_run_it, "#56 R-08: of two threads that run one loop the second gets an error, and the first goes on")
+TEST_REAL(two_threads_run_it,
+          "#56 R-08: of two threads that run one loop the second gets an error, and the first goes on")
 {
     open_loop();
     soon(start_second_runner, NULL);
@@ -506,7 +516,8 @@ static int in_thread(void *(*fn)(void *))
     return (int)(intptr_t)result;
 }
 
-TEST_REAL(loop_changes_its_thread, "R-08: an idle loop may move to another thread; with suspended tasks it gets -EXDEV there")
+TEST_REAL(loop_changes_its_thread,
+          "R-08: an idle loop may move to another thread; with suspended tasks it gets -EXDEV there")
 {
     struct asyncio_future *task;
 
@@ -624,7 +635,8 @@ static void expect_backend(const char *asked, const char *environment, const cha
     unsetenv("ASYNCIO_BACKEND");
 }
 
-TEST(backend_choice, "R-07: the program's word comes before $ASYNCIO_BACKEND, and that before the best there is; the loop says why")
+TEST(backend_choice,
+     "R-07: the program's word comes before $ASYNCIO_BACKEND, and that before the best there is; the loop says why")
 {
     expect_backend("sim:5", "epoll", "sim", "asked for by the program");
     expect_backend("epoll", "sim", "epoll", "asked for by the program");

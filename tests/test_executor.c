@@ -420,7 +420,7 @@ TEST_NO_SWEEP(set_default_executor, "EV-19: the loop keeps the executor that it 
 
 static int shut_default_down(void *arg)
 {
-    struct asyncio_loop *loop = asyncio_get_running_loop();
+    struct asyncio_loop *loop = asyncio_get_running_loop(), *other = NULL;
     struct asyncio_future *jobs[3];
 
     (void)arg;
@@ -428,6 +428,9 @@ static int shut_default_down(void *arg)
         jobs[i] = submit(NULL, count_together, NULL);
     EXPECT_INT(asyncio_loop_shutdown_default_executor(loop, __builtin_nan("")), -EINVAL);
     EXPECT_INT(asyncio_loop_shutdown_default_executor(NULL, 1), -EINVAL);
+    if (new_loop(&other) == 0)
+        EXPECT_INT(asyncio_loop_shutdown_default_executor(other, 1), -ASYNCIO_EFOREIGNLOOP);
+    close_loop(other);
     EXPECT_INT(asyncio_loop_shutdown_default_executor(loop, ASYNCIO_FOREVER), 0);
     EXPECT_INT(atomic_load(&n_ran), 3);
     EXPECT_INT(outcome(submit(NULL, echo, number(3))), -ASYNCIO_ECLOSED);

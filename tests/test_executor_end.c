@@ -47,6 +47,100 @@ TEST_REAL(blocked_thread_at_the_end, "#63 D-17 R-02: a job that never ends delay
     gate_open(&go_on);
 }
 
+TEST_NO_SWEEP(blocked_thread_in_virtual_time,
+              "#63 D-17 R-02: that deadline is one of real time, also where the clock stands still while a job runs",
+              "it is about the report")
+{
+    init_gates();
+    EXPECT_INT(asyncio_run(begin_blocked, number(0), .loop_factory = new_loop, .executor_timeout = 0.02), 0);
+    EXPECT_LOG("1 jobs of the default executor still run after 0.02 seconds");
+    gate_open(&go_on);
+}
+
+static void let_go_on(void *arg)
+{
+    (void)arg;
+    gate_open(&go_on);
+}
+
+/* Needs the loop for its end. */
+static int ask_the_loop(void *arg)
+{
+    gate_open(&begun);
+    pause_thread(0.01);
+    EXPECT_INT(asyncio_loop_call_soon_threadsafe(arg, let_go_on, NULL), 0);
+    gate_pass(&go_on);
+    atomic_fetch_add(&n_ran, 1);
+    return 0;
+}
+
+static int begin_asking(void *arg)
+{
+    (void)arg;
+    asyncio_future_unref(submit(NULL, ask_the_loop, asyncio_get_running_loop()));
+    gate_pass(&begun);
+    return 0;
+}
+
+TEST_NO_SWEEP(job_needs_the_loop_at_the_end, "R-02 D-17: the loop runs while the end waits for jobs", "it posts itself")
+{
+    init_gates();
+    EXPECT_INT(run(begin_asking, NULL), 0);
+    EXPECT_INT(atomic_load(&n_ran), 1);
+}
+
+static int begin_another_blocked(void *arg)
+{
+    asyncio_future_unref(submit(arg, block, NULL));
+    asyncio_future_unref(submit(NULL, echo, NULL));
+    gate_pass(&begun);
+    return 0;
+}
+
+TEST_NO_SWEEP(other_executors_at_the_end, "R-02 D-17: the end waits for the default executor, not for others",
+              "a job that does not begin would be waited for")
+{
+    struct asyncio_executor *executor;
+
+    init_gates();
+    EXPECT_INT(asyncio_thread_pool_executor(&executor), 0);
+    EXPECT_INT(run(begin_another_blocked, executor), 0);
+    EXPECT_INT(atomic_load(&n_ran), 2);
+    gate_open(&go_on);
+    EXPECT_INT(asyncio_executor_shutdown(executor, false, PATIENCE_S), 0);
+    asyncio_executor_unref(executor);
+}
+
+static int slow(void *arg)
+{
+    (void)arg;
+    gate_open(&begun);
+    pause_thread(0.02);
+    atomic_fetch_add(&n_ran, 1);
+    return 0;
+}
+
+static int begin_slow(void *arg)
+{
+    asyncio_future_unref(submit(NULL, slow, arg));
+    gate_pass(&begun);
+    return 0;
+}
+
+TEST_NO_SWEEP(drained_without_memory, "R-02 D-17: the end waits for jobs also when there is no memory left",
+              "it lets allocations fail itself")
+{
+    struct asyncio_runner runner;
+
+    init_gates();
+    EXPECT_INT(asyncio_runner_init(&runner, .loop_factory = new_loop), 0);
+    EXPECT_INT(asyncio_runner_run(&runner, begin_slow, NULL), 0);
+    asyncio_fail_allocation(0, INT64_MAX);
+    EXPECT_INT(asyncio_runner_close(&runner), 0);
+    asyncio_fail_allocation(-1, 0);
+    EXPECT_INT(atomic_load(&n_ran), 1);
+}
+
 TEST_REAL(drained_at_the_end, "R-02 D-17: the end of a run waits for the default executor's jobs")
 {
     struct asyncio_loop *loop;

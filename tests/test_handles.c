@@ -1,10 +1,11 @@
-/* test_handles.c -- the handles of call_soon, call_later, call_at and call_soon_threadsafe: cancelling, questions, lifetimes, contexts,
- * other threads, no memory. */
+/* test_handles.c -- the handles of call_soon, call_later, call_at and call_soon_threadsafe: cancelling, questions,
+ * lifetimes, contexts, other threads, no memory. */
 #include "loop_rig.h"
 
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
+#include <time.h>
 
 static struct asyncio_handle *handle;
 
@@ -29,7 +30,8 @@ static int schedule(enum way way, asyncio_callback *callback, void *arg, struct 
 
 /* ------------------------------------------------------------------------------------------------------ Cancelling */
 
-TEST(handle_cancel, "EV-13 EV-06: a cancelled handle does not run, in each way of scheduling; a second cancel changes nothing")
+TEST(handle_cancel,
+     "EV-13 EV-06: a cancelled handle does not run, in each way of scheduling; a second cancel changes nothing")
 {
     open_loop();
     for (enum way way = SOON; way < WAYS; way++) {
@@ -71,7 +73,8 @@ static void cancel_itself(void *arg)
     trace("%s cancels itself: %d", (const char *)arg, asyncio_handle_cancelled(handle));
 }
 
-TEST(handle_cancels_itself, "EV-13 EV-11: a callback that cancels its own handle goes on, also a thread-safe one; nothing is cancelled")
+TEST(handle_cancels_itself,
+     "EV-13 EV-11: a callback that cancels its own handle goes on, also a thread-safe one; nothing is cancelled")
 {
     open_loop();
     for (enum way way = SOON; way < WAYS; way++) {
@@ -161,7 +164,8 @@ TEST(handle_references, "EV-13: each reference counts; the last one may go long 
     close_loop();
 }
 
-TEST(handle_beyond_the_loop, "EV-13 R-11: a handle can be questioned when its loop is closed and gone; what had not run is cancelled")
+TEST(handle_beyond_the_loop,
+     "EV-13 R-11: a handle can be questioned when its loop is closed and gone; what had not run is cancelled")
 {
     struct asyncio_handle *kept[WAYS] = {NULL}, *ran = NULL;
 
@@ -182,7 +186,8 @@ TEST(handle_beyond_the_loop, "EV-13 R-11: a handle can be questioned when its lo
     EXPECT_TRACE("[0.000] ran\n");
 }
 
-TEST_NO_SWEEP(handle_memory_is_used_again, "EV-13: ten thousand callbacks take no more memory than one turn of them", "too many faults")
+TEST_NO_SWEEP(handle_memory_is_used_again, "EV-13: ten thousand callbacks take no more memory than one turn of them",
+              "too many faults")
 {
     int64_t before = 0;
 
@@ -202,7 +207,9 @@ TEST_NO_SWEEP(handle_memory_is_used_again, "EV-13: ten thousand callbacks take n
     close_loop();
 }
 
-TEST_NO_SWEEP(handle_threadsafe_many, "EV-11: a thousand thread-safe calls at once have handles of their own, and give them back", "too many faults")
+TEST_NO_SWEEP(handle_threadsafe_many,
+              "EV-11: a thousand thread-safe calls at once have handles of their own, and give them back",
+              "too many faults")
 {
     static struct asyncio_handle *all[1000];
     static int counts[1000];
@@ -219,6 +226,38 @@ TEST_NO_SWEEP(handle_threadsafe_many, "EV-11: a thousand thread-safe calls at on
             asyncio_handle_unref(all[i]);
         }
     }
+    close_loop();
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec used;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+#define BACKLOG 160000
+
+TEST_NO_SWEEP(handle_threadsafe_backlog,
+              "EV-11: a call costs the same however many are outstanding, and handles are used again",
+              "too many faults")
+{
+    uint32_t n = (uint32_t)(BACKLOG / test_slowness());
+    int count = 0;
+
+    open_loop();
+    for (int round = 0; round < 2; round++) {
+        double before = cpu_seconds();
+
+        for (uint32_t i = 0; i < n; i++)
+            EXPECT_INT(asyncio_loop_call_soon_threadsafe(loop, count_one, &count), 0);
+        /* A walk through all of them for each takes ten times as long. */
+        EXPECT(cpu_seconds() - before < 0.5);
+        one_turn();
+    }
+    EXPECT_INT(count, 2 * n);
+    EXPECT_INT(atomic_load(&loop->post_memory.n_used), n);
     close_loop();
 }
 
@@ -313,7 +352,8 @@ static int capture_and_drop(void *arg)
     return asyncio_sleep(0);
 }
 
-TEST(handle_context_of_cancelled, "X-01 EV-13: a handle that is cancelled, or whose loop is closed, gives its context back")
+TEST(handle_context_of_cancelled,
+     "X-01 EV-13: a handle that is cancelled, or whose loop is closed, gives its context back")
 {
     EXPECT_INT(new_loop(&loop), 0);
     EXPECT_INT(asyncio_loop_run_until_complete(loop, capture_and_drop, NULL), 0);
@@ -332,7 +372,8 @@ static void add_three(void *arg)
     EXPECT_INT(asyncio_loop_call_soon_threadsafe(loop, say, word("four")), 0);
 }
 
-TEST(threadsafe_in_order, "EV-11 EV-10: on one thread, thread-safe and other calls run in the order in which they were made")
+TEST(threadsafe_in_order,
+     "EV-11 EV-10: on one thread, thread-safe and other calls run in the order in which they were made")
 {
     open_loop();
     add_three(NULL);
@@ -369,7 +410,8 @@ static void *cancel_while_it_runs(void *arg)
     return NULL;
 }
 
-TEST_REAL(threadsafe_cancel_waits, "EV-11 EV-13: a cancel from another thread while the callback runs returns when it is over")
+TEST_REAL(threadsafe_cancel_waits,
+          "EV-11 EV-13: a cancel from another thread while the callback runs returns when it is over")
 {
     pthread_t thread;
 
@@ -431,7 +473,8 @@ static void *post_from_threads(void *arg)
     return arg;
 }
 
-TEST_REAL(threadsafe_cancel_race, "EV-11 EV-13: cancelled from its thread a call either never runs or is over: its memory can be freed")
+TEST_REAL(threadsafe_cancel_race,
+          "EV-11 EV-13: cancelled from its thread a call either never runs or is over: its memory can be freed")
 {
     pthread_t thread;
 
@@ -461,9 +504,6 @@ static void *post_with_colours(void *arg)
         EXPECT_INT(asyncio_loop_call_soon_threadsafe(loop, check_colour, arg), 0);
         asyncio_context_unref(asyncio_copy_context());
     }
-    asyncio_context_unref(asyncio__context_at ? *asyncio__context_at : NULL);
-    if (asyncio__context_at)
-        *asyncio__context_at = NULL;
     return NULL;
 }
 
@@ -480,7 +520,8 @@ static void *post_colours(void *arg)
     return arg;
 }
 
-TEST_REAL(threadsafe_context, "X-01 EV-11: a call from a thread runs with that thread's variables, which it goes on using meanwhile")
+TEST_REAL(threadsafe_context,
+          "X-01 EV-11: a call from a thread runs with that thread's variables, which it goes on using meanwhile")
 {
     pthread_t thread;
 
@@ -489,6 +530,39 @@ TEST_REAL(threadsafe_context, "X-01 EV-11: a call from a thread runs with that t
     EXPECT_INT(asyncio_loop_run_forever(loop), 0);
     pthread_join(thread, NULL);
     EXPECT_INT(n_colours, 3 * (COLOURS / test_slowness()));
+    close_loop();
+}
+
+static void *post_in_context(void *arg)
+{
+    for (int i = 0; i < COLOURS / test_slowness(); i++)
+        EXPECT_INT(asyncio_loop_call_soon_threadsafe(loop, never_mind, NULL, .context = arg), 0);
+    return NULL;
+}
+
+static void *post_in_one_context(void *arg)
+{
+    pthread_t threads[3];
+
+    for (int i = 0; i < 3; i++)
+        pthread_create(&threads[i], NULL, post_in_context, arg);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    asyncio_loop_call_soon_threadsafe(loop, stop, NULL);
+    return NULL;
+}
+
+TEST_REAL(threadsafe_context_given, "X-01 EV-11: threads may give one and the same context, which is counted right")
+{
+    struct asyncio_context *context = asyncio_copy_context();
+    pthread_t thread;
+
+    open_loop();
+    pthread_create(&thread, NULL, post_in_one_context, context);
+    EXPECT_INT(asyncio_loop_run_forever(loop), 0);
+    pthread_join(thread, NULL);
+    EXPECT_INT(context->refs, 1);
+    asyncio_context_unref(context);
     close_loop();
 }
 
@@ -501,7 +575,8 @@ static void *drop_handles(void *arg)
     return NULL;
 }
 
-TEST_REAL(threadsafe_handles_dropped_elsewhere, "EV-11 EV-13: another thread may drop them, before they run or when the loop is gone")
+TEST_REAL(threadsafe_handles_dropped_elsewhere,
+          "EV-11 EV-13: another thread may drop them, before they run or when the loop is gone")
 {
     struct asyncio_handle *all[100];
     pthread_t thread;
@@ -548,8 +623,10 @@ static int schedule_without_memory(void *arg)
     return asyncio_sleep(3);
 }
 
-TEST_NO_SWEEP(schedule_without_any_memory, "EV-10 EV-11 EV-12: each allocation that fails is -ENOMEM, gives no handle, and nothing is scheduled or lost",
-              "it lets allocations fail itself")
+TEST_NO_SWEEP(
+    schedule_without_any_memory,
+    "EV-10 EV-11 EV-12: each allocation that fails is -ENOMEM, gives no handle, and nothing is scheduled or lost",
+    "it lets allocations fail itself")
 {
     EXPECT_INT(new_loop(&loop), 0);
     EXPECT_INT(asyncio_loop_run_until_complete(loop, schedule_without_memory, NULL), 0);

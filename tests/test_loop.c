@@ -81,7 +81,8 @@ static void close_pair(const int fds[2])
             submit_now((struct asyncio_op){.opcode = ASYNCIO_OP_CLOSE, .fd = fds[i]});
 }
 
-TEST_NO_SWEEP(turn_order_with_io, "EV-03 EV-04: in one turn: what was ready, then I/O, then posts, then timers", "it looks at every step")
+TEST_NO_SWEEP(turn_order_with_io, "EV-03 EV-04: in one turn: what was ready, then I/O, then posts, then timers",
+              "it looks at every step")
 {
     static struct arriving arriving = {.op = {.opcode = ASYNCIO_OP_RECV, .complete = arrived}};
     char data[] = "x";
@@ -112,7 +113,8 @@ static void cancel_others(void *arg)
         asyncio_handle_cancel(handles[i]);
 }
 
-TEST(cancelled_in_the_same_turn, "EV-06: a handle that an earlier one of the same turn cancels does not run, be it ready or due")
+TEST(cancelled_in_the_same_turn,
+     "EV-06: a handle that an earlier one of the same turn cancels does not run, be it ready or due")
 {
     open_loop();
     soon(cancel_others, "first");
@@ -143,7 +145,8 @@ TEST(timer_cancels_timer, "EV-06 D-01: of two timers of one deadline the first c
     close_loop();
 }
 
-TEST_NO_SWEEP(cancelled_timers_are_not_kept, "EV-01: ten thousand that are armed and cancelled leave nothing to go through or to keep", INSIDE)
+TEST_NO_SWEEP(cancelled_timers_are_not_kept,
+              "EV-01: ten thousand that are armed and cancelled leave nothing to go through or to keep", INSIDE)
 {
     struct asyncio_handle *handle;
     int64_t before;
@@ -175,7 +178,8 @@ static void again(void *arg)
         asyncio_loop_stop(loop);
 }
 
-TEST_NO_SWEEP(busy_turns_let_timers_in, "EV-04: callbacks that always schedule themselves do not keep a due timer waiting", "too many faults")
+TEST_NO_SWEEP(busy_turns_let_timers_in,
+              "EV-04: callbacks that always schedule themselves do not keep a due timer waiting", "too many faults")
 {
     open_loop();
     asyncio_loop_set_poll_interval(loop, 64);
@@ -234,7 +238,8 @@ TEST(times_that_make_no_sense, "EV-12 #51: NaN is refused, for spans, times and 
     close_loop();
 }
 
-TEST(very_long_delays, "EV-14 #51: ten years come after ten years; what does not fit never comes, and nothing overflows")
+TEST(very_long_delays,
+     "EV-14 #51: ten years come after ten years; what does not fit never comes, and nothing overflows")
 {
     double year = 365 * 86400.0;
 
@@ -251,7 +256,8 @@ TEST(very_long_delays, "EV-14 #51: ten years come after ten years; what does not
     close_loop();
 }
 
-TEST_NO_SWEEP(poll_timeout, "EV-02 EV-14: none when something is ready, else until the first timer, at most a day", INSIDE)
+TEST_NO_SWEEP(poll_timeout, "EV-02 EV-14: none when something is ready, else until the first timer, at most a day",
+              INSIDE)
 {
     int64_t day_ns = 86400 * NS_PER_SEC;
 
@@ -376,7 +382,8 @@ static void large_clock(double start)
     close_loop();
 }
 
-TEST_NO_SWEEP(large_clock_200_days, "#50: a clock at 1.7e7 s, as after 200 days: no timer is stuck, early or polled for often", INSIDE)
+TEST_NO_SWEEP(large_clock_200_days,
+              "#50: a clock at 1.7e7 s, as after 200 days: no timer is stuck, early or polled for often", INSIDE)
 {
     large_clock(1.7e7);
 }
@@ -411,7 +418,8 @@ static void stop_in_turn(void *arg)
     asyncio_loop_stop(loop);
 }
 
-TEST(stop_ends_the_turn, "R-10 R-08: what is ready when stop is called still runs; what that adds waits for the next run")
+TEST(stop_ends_the_turn,
+     "R-10 R-08: what is ready when stop is called still runs; what that adds waits for the next run")
 {
     open_loop();
     soon(say, "before");
@@ -470,7 +478,8 @@ static void try_to_run_from_callback(void *arg)
     EXPECT_PTR(asyncio_get_running_loop(), loop);
 }
 
-TEST(run_within_a_run, "R-08 R-05: neither the running loop nor another can be run or closed from inside, and the run goes on")
+TEST(run_within_a_run,
+     "R-08 R-05: neither the running loop nor another can be run or closed from inside, and the run goes on")
 {
     struct asyncio_loop *other;
 
@@ -478,7 +487,8 @@ TEST(run_within_a_run, "R-08 R-05: neither the running loop nor another can be r
     EXPECT_INT(new_loop(&other), 0);
     EXPECT_INT(asyncio_loop_call_soon(loop, try_to_run_from_callback, other), 0);
     EXPECT_INT(asyncio_loop_run_until_complete(loop, try_to_run, other), 0);
-    EXPECT_TRACE("[0.000] itself: 1\n[0.000] another: 1\n[0.000] one turn: 1\n[0.000] asyncio_run: 1\n[0.000] close: 1\n");
+    EXPECT_TRACE(
+        "[0.000] itself: 1\n[0.000] another: 1\n[0.000] one turn: 1\n[0.000] asyncio_run: 1\n[0.000] close: 1\n");
     EXPECT_PTR(asyncio_get_running_loop(), NULL);
     if (other)
         EXPECT_INT(asyncio_loop_close(other), 0);
@@ -491,7 +501,8 @@ static void say_running(void *arg)
     trace("%s: %s", (const char *)arg, asyncio_get_running_loop() == loop ? "first" : "second");
 }
 
-TEST(loops_in_turns, "R-05 R-06: two loops of one thread run one after the other; the running one comes before the one that was set")
+TEST(loops_in_turns,
+     "R-05 R-06: two loops of one thread run one after the other; the running one comes before the one that was set")
 {
     struct asyncio_loop *first, *second;
 
@@ -534,7 +545,8 @@ TEST_NO_SWEEP(failed_run_leaves_no_stop, "#52 R-09: a stop from a run that faile
     close_loop();
 }
 
-TEST_NO_SWEEP(failed_poll_loses_nothing, "#52 R-08: what was ready when a poll failed runs when the loop runs again, once", INSIDE)
+TEST_NO_SWEEP(failed_poll_loses_nothing,
+              "#52 R-08: what was ready when a poll failed runs when the loop runs again, once", INSIDE)
 {
     open_wrapped(0, NULL);
     soon(say, "ready");
@@ -633,7 +645,8 @@ TEST(null_loops, "R-11: without a loop every function says -EINVAL or does nothi
     asyncio_loop_call_exception_handler(NULL, NULL);
 }
 
-TEST(unclosed_loop, "R-12: dropping the last reference to a loop that is open closes it, with a warning; references keep it")
+TEST(unclosed_loop,
+     "R-12: dropping the last reference to a loop that is open closes it, with a warning; references keep it")
 {
     struct asyncio_loop *second;
 
@@ -655,7 +668,8 @@ static int close_within(void *arg)
     return asyncio_sleep(5);
 }
 
-TEST(close_with_suspended_tasks, "R-11: a loop whose tasks are suspended is not closed, and names them; it can be run on")
+TEST(close_with_suspended_tasks,
+     "R-11: a loop whose tasks are suspended is not closed, and names them; it can be run on")
 {
     struct asyncio_future *task;
 
@@ -683,7 +697,9 @@ static void turn_again(void *arg)
     soon(turn_again, NULL);
 }
 
-TEST_NO_SWEEP(poll_interval, "EV-05: while nodes are ready a poll comes after 64 of them, or as few as was set; each turn polls with 1", INSIDE)
+TEST_NO_SWEEP(
+    poll_interval,
+    "EV-05: while nodes are ready a poll comes after 64 of them, or as few as was set; each turn polls with 1", INSIDE)
 {
     static const int intervals[] = {64, 1, 10, 640};
 
@@ -709,7 +725,8 @@ static void always_slow(void *arg)
     soon(always_slow, NULL);
 }
 
-TEST_NO_SWEEP(poll_interval_adapts, "EV-05 EV-04: nodes of 10 us each: a poll every 50 us, so that no timer waits longer", INSIDE)
+TEST_NO_SWEEP(poll_interval_adapts,
+              "EV-05 EV-04: nodes of 10 us each: a poll every 50 us, so that no timer waits longer", INSIDE)
 {
     open_wrapped(0, NULL);
     EXPECT_INT(asyncio_loop_set_poll_interval(loop, 64), 0);
@@ -766,7 +783,9 @@ TEST(hooks_around_blocking, "EV-02: called around a poll that blocks, and not wh
     close_loop();
 }
 
-TEST_NO_SWEEP(hooks_are_balanced, "R-09: a dead lock that ends the run before the poll does not leave the hooks half called", "it waits for the report")
+TEST_NO_SWEEP(hooks_are_balanced,
+              "R-09: a dead lock that ends the run before the poll does not leave the hooks half called",
+              "it waits for the report")
 {
     struct asyncio_future *task;
     int before = 0, after = 0;
@@ -822,7 +841,9 @@ static int interrupted(void *arg)
     return *(int *)arg;
 }
 
-TEST_NO_SWEEP(hook_for_signals, "EV-15: a poll that a signal ends is told to the hook, whose negative result ends the run; else it goes on", INSIDE)
+TEST_NO_SWEEP(
+    hook_for_signals,
+    "EV-15: a poll that a signal ends is told to the hook, whose negative result ends the run; else it goes on", INSIDE)
 {
     int result = 0;
     struct asyncio_hooks hooks = {.size = sizeof hooks, .arg = &result, .interrupted = interrupted};
@@ -901,7 +922,8 @@ TEST(next_deadline, "EV-02: now when something is ready or posted, the first tim
     close_loop();
 }
 
-TEST(loop_without_memory, "R-07: a loop that cannot be made says -ENOMEM, or what the kernel said, and leaves the output alone")
+TEST(loop_without_memory,
+     "R-07: a loop that cannot be made says -ENOMEM, or what the kernel said, and leaves the output alone")
 {
     struct asyncio_loop *made = NULL;
 

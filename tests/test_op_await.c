@@ -1,5 +1,5 @@
-/* test_op_await.c -- asyncio_op_await: operations on sockets and pipes from tasks, on both back ends; what a cancel does to them, and that one
- * which never has to wait does not keep the others waiting. */
+/* test_op_await.c -- asyncio_op_await: operations on sockets and pipes from tasks, on both back ends; what a cancel
+ * does to them, and that one which never has to wait does not keep the others waiting. */
 #include "crew.h"
 
 #include <stdlib.h>
@@ -9,16 +9,17 @@
 
 static int fds[2];
 
-/* Something went wrong, as it does when faults are swept: what would have come will not, so that nobody must wait for it. */
+/* Something went wrong, as it does when faults are swept: what would have come will not, so that nobody must wait for
+ * it. */
 static bool broken;
 
 /* An operation's result. */
-#define EXPECT_OP(call, expected)                                                  \
-    do {                                                                           \
-        int64_t got_ = (call);                                                     \
-                                                                                   \
-        broken |= got_ != (expected);                                              \
-        test__expect_int(__FILE__, __LINE__, #call, (long long)got_, (expected));  \
+#define EXPECT_OP(call, expected)                                                 \
+    do {                                                                          \
+        int64_t got_ = (call);                                                    \
+                                                                                  \
+        broken |= got_ != (expected);                                             \
+        test__expect_int(__FILE__, __LINE__, #call, (long long)got_, (expected)); \
     } while (0)
 
 static int64_t await(struct asyncio_op op)
@@ -241,7 +242,8 @@ static struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "\0asyncio-
 
 static int make_socket(void)
 {
-    return (int)await((struct asyncio_op){.opcode = ASYNCIO_OP_SOCKET, .make = {.domain = AF_UNIX, .type = SOCK_STREAM}});
+    return (int)await(
+        (struct asyncio_op){.opcode = ASYNCIO_OP_SOCKET, .make = {.domain = AF_UNIX, .type = SOCK_STREAM}});
 }
 
 static int64_t with_name(int opcode, int fd)
@@ -354,7 +356,8 @@ static int pending_on_entry(void *arg)
     return end();
 }
 
-TEST(op_pending_cancel, "T-06 T-07: a cancel that is pending is met on entry, before any effect: nothing read, sent, made or closed")
+TEST(op_pending_cancel,
+     "T-06 T-07: a cancel that is pending is met on entry, before any effect: nothing read, sent, made or closed")
 {
     EXPECT_INT(run(pending_on_entry, NULL), 0);
 }
@@ -410,7 +413,8 @@ static int cancel_too_late(void *arg)
     return end();
 }
 
-TEST(op_cancelled_too_late, "T-06 #18: cancelled after it has completed a receive returns its data; the cancel meets the next wait")
+TEST(op_cancelled_too_late,
+     "T-06 #18: cancelled after it has completed a receive returns its data; the cancel meets the next wait")
 {
     EXPECT_INT(play(cancel_too_late), 0);
     EXPECT_TRACE("[0.000] cancelled\n[0.000] receiver: 7, arrived\n[0.000] receiver: -ECANCELED\n");
@@ -431,7 +435,8 @@ static int closed_meanwhile(void *arg)
     return end();
 }
 
-TEST(op_closed_meanwhile, "T-06: closing the fd ends the wait of another task with -ECANCELED, which is no cancel of that task")
+TEST(op_closed_meanwhile,
+     "T-06: closing the fd ends the wait of another task with -ECANCELED, which is no cancel of that task")
 {
     EXPECT_INT(play(closed_meanwhile), 0);
     EXPECT_TRACE("[0.000] receiver: -ECANCELED\n[1.000] receiver: 0\n");
@@ -566,7 +571,8 @@ static int cancel_a_hog(void *arg)
     return end();
 }
 
-TEST(op_budget_and_cancel, "D-10 T-06: the yield comes before the attempt: a cancel that arrives meanwhile finds it undone")
+TEST(op_budget_and_cancel,
+     "D-10 T-06: the yield comes before the attempt: a cancel that arrives meanwhile finds it undone")
 {
     EXPECT_INT(play(cancel_a_hog), 0);
     EXPECT_TRACE("[0.000] sender: -ECANCELED after 64\n");
@@ -725,8 +731,10 @@ static int tormented_stream(void *arg)
     return end();
 }
 
-TEST_NO_SWEEP(op_torment, "T-06 #18: sender and receiver are cancelled at every turn, and go on: each byte arrives once and in order",
-              "it goes on until all has arrived")
+TEST_NO_SWEEP(
+    op_torment,
+    "T-06 #18: sender and receiver are cancelled at every turn, and go on: each byte arrives once and in order",
+    "it goes on until all has arrived")
 {
     test_needs_seconds(30);
     seed_chance(test_seed());
@@ -746,7 +754,8 @@ static int faulty_loop(struct asyncio_loop **ret_loop)
     return asyncio_new_event_loop(ret_loop, .backend = backend);
 }
 
-TEST_SIM(op_torment_late_completions, "T-06 #18: the same where operations are cut short, interrupted, late, and cancels too")
+TEST_SIM(op_torment_late_completions,
+         "T-06 #18: the same where operations are cut short, interrupted, late, and cancels too")
 {
     int r;
 

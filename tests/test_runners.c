@@ -237,6 +237,8 @@ TEST(teardown_has_a_deadline,
         return;
     EXPECT_INT(asyncio_loop_call_later(loop, 20, stop, loop), 0);
     EXPECT_INT(asyncio_loop_run_forever(loop), 0);
+    /* And its end is no business of the runner's any more. */
+    EXPECT_DOUBLE(asyncio_loop_time(loop), 25);
     close_loop(loop);
 }
 

@@ -2,6 +2,7 @@
  * forks. */
 #include "threading.h"
 
+#include <sched.h>
 #include <sys/wait.h>
 
 static struct gate begun, go_on, over;
@@ -89,6 +90,9 @@ static void count_one(void *arg)
 
 static atomic_int n_run, n_taken;
 
+/* As many may be outstanding, or the loop never catches up. */
+#define MOST_OUTSTANDING 1000
+
 static void *post_until_closed(void *arg)
 {
     struct asyncio_handle *handle;
@@ -96,6 +100,10 @@ static void *post_until_closed(void *arg)
 
     gate_open(&begun);
     for (int i = 0;; i++) {
+        if (atomic_load(&n_taken) - atomic_load(&n_run) > MOST_OUTSTANDING && !asyncio_loop_is_closed(arg)) {
+            sched_yield();
+            continue;
+        }
         handle = NULL;
         if (i % 3 == 0)
             r = asyncio_loop_call_soon_threadsafe(arg, count_one, &n_run, .ret_handle = &handle);
@@ -118,6 +126,8 @@ TEST_REAL(post_and_close, "EV-11 EV-15 #55: a post that races with the close is 
         pthread_t threads[4];
 
         init_gates();
+        atomic_store(&n_run, 0);
+        atomic_store(&n_taken, 0);
         EXPECT_INT(new_loop(&loop), 0);
         for (int i = 0; i < 4; i++)
             threads[i] = start_thread(post_until_closed, asyncio_loop_ref(loop));
@@ -234,6 +244,42 @@ TEST_REAL(post_from_a_signal_handler, "EV-11: within a callback, in the middle o
     action.sa_handler = SIG_DFL;
     sigaction(SIGUSR1, &action, NULL);
     close_loop(loop);
+}
+
+static struct asyncio_context *handler_context;
+static struct asyncio_contextvar handler_colour = {.name = "colour"};
+static int64_t allocated_by_handler;
+
+static void on_signal_with_context(int number)
+{
+    int64_t before = asyncio_allocated();
+
+    (void)number;
+    asyncio_loop_call_soon_threadsafe(handler_loop, count_one, &n_handled, .context = handler_context);
+    allocated_by_handler += asyncio_allocated() - before;
+}
+
+static int raise_with_variables(void *arg)
+{
+    EXPECT_INT(asyncio_contextvar_set(&handler_colour, arg, NULL), 0);
+    raise_some(NULL);
+    return asyncio_sleep(0.001);
+}
+
+TEST_REAL(post_from_a_signal_handler_with_a_context, "EV-11 X-01: with a context that is given nothing is allocated")
+{
+    struct sigaction action = {.sa_handler = on_signal_with_context};
+
+    EXPECT_INT(new_loop(&handler_loop), 0);
+    handler_context = asyncio_copy_context();
+    sigaction(SIGUSR1, &action, NULL);
+    EXPECT_INT(asyncio_loop_run_until_complete(handler_loop, raise_with_variables, &handler_colour), 0);
+    action.sa_handler = SIG_DFL;
+    sigaction(SIGUSR1, &action, NULL);
+    EXPECT_INT(atomic_load(&n_handled), 100);
+    EXPECT_INT(allocated_by_handler, 0);
+    asyncio_context_unref(handler_context);
+    close_loop(handler_loop);
 }
 
 /* --------------------------------------------------------------------------------------------------------- Handles */
@@ -428,6 +474,30 @@ TEST_REAL(idle_loops_move, "R-11: a loop without tasks may be run in one thread 
     EXPECT_INT(asyncio_loop_call_soon(loop, stop_loop, loop), 0);
     join_thread(start_thread(run_other_loop, loop));
     join_thread(start_thread(close_foreign, loop));
+}
+
+static void *wait_for_the_close(void *arg)
+{
+    gate_open(&begun);
+    while (!asyncio_loop_is_closed(arg))
+        pause_thread(0.0001);
+    EXPECT_INT(asyncio_loop_call_soon_threadsafe(arg, stop_loop, arg), -ASYNCIO_ECLOSED);
+    asyncio_loop_unref(arg);
+    return NULL;
+}
+
+TEST_REAL(closed_for_everybody, "R-12 EV-11: any thread may ask whether a loop is closed")
+{
+    struct asyncio_loop *loop;
+    pthread_t thread;
+
+    init_gates();
+    EXPECT_INT(new_loop(&loop), 0);
+    thread = start_thread(wait_for_the_close, asyncio_loop_ref(loop));
+    gate_pass(&begun);
+    pause_thread(0.001);
+    close_loop(loop);
+    join_thread(thread);
 }
 
 TEST(last_reference_of_an_open_loop, "R-11: closes the loop, with a warning; a future that is kept keeps its memory")

@@ -57,7 +57,8 @@ static void expect_none_left(void)
 
 /* --------------------------------------------------------------------------------------------------------- By hand */
 
-TEST_NO_SWEEP(timers_equal_deadlines, "D-01 EV-12: eight timers of one deadline come in the order of arming, near or far", BY_HAND)
+TEST_NO_SWEEP(timers_equal_deadlines,
+              "D-01 EV-12: eight timers of one deadline come in the order of arming, near or far", BY_HAND)
 {
     static const int64_t deadlines[] = {5, 3 * SLOT_NS(0), 2 * SLOT_NS(1) + 7, 9 * SLOT_NS(3), SLOT_NS(5) + 1};
     static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
@@ -77,7 +78,8 @@ TEST_NO_SWEEP(timers_equal_deadlines, "D-01 EV-12: eight timers of one deadline 
     }
 }
 
-TEST_NO_SWEEP(timers_rearmed_go_behind, "D-01: whoever is armed again with an equal deadline goes behind the others", BY_HAND)
+TEST_NO_SWEEP(timers_rearmed_go_behind, "D-01: whoever is armed again with an equal deadline goes behind the others",
+              BY_HAND)
 {
     struct named a = {.name = "a"}, b = {.name = "b"}, c = {.name = "c"};
 
@@ -138,16 +140,19 @@ static void cross_boundary(int64_t start_ns, int level)
     expect_none_left();
 }
 
-TEST_NO_SWEEP(timers_cascade, "EV-04 D-02: at the boundary of a slot of every level nobody is early or late by a nanosecond", BY_HAND)
+TEST_NO_SWEEP(timers_cascade,
+              "EV-04 D-02: at the boundary of a slot of every level nobody is early or late by a nanosecond", BY_HAND)
 {
-    static const int64_t starts[] = {0, 1, SLOT_NS(0) - 1, SLOT_NS(0), SLOT_NS(2) - 1, INT64_C(1700000000) * NS_PER_SEC};
+    static const int64_t starts[] = {
+        0, 1, SLOT_NS(0) - 1, SLOT_NS(0), SLOT_NS(2) - 1, INT64_C(1700000000) * NS_PER_SEC};
 
     for (size_t i = 0; i < ARRAY_SIZE(starts); i++)
         for (int level = 0; level < TIMER_LEVELS - 1; level++)
             cross_boundary(starts[i], level);
 }
 
-TEST_NO_SWEEP(timers_one_by_one_through_levels, "EV-04: a clock that creeps finds each far timer at its nanosecond", BY_HAND)
+TEST_NO_SWEEP(timers_one_by_one_through_levels, "EV-04: a clock that creeps finds each far timer at its nanosecond",
+              BY_HAND)
 {
     static struct named named[64];
     int64_t deadline = 0;
@@ -170,7 +175,8 @@ TEST_NO_SWEEP(timers_one_by_one_through_levels, "EV-04: a clock that creeps find
     expect_none_left();
 }
 
-TEST_NO_SWEEP(timers_never, "EV-14: INT64_MAX is armed, never due, and no reason to wait; one nanosecond less is due", BY_HAND)
+TEST_NO_SWEEP(timers_never, "EV-14: INT64_MAX is armed, never due, and no reason to wait; one nanosecond less is due",
+              BY_HAND)
 {
     struct named never = {.name = "never"}, last = {.name = "last"};
 
@@ -190,7 +196,8 @@ TEST_NO_SWEEP(timers_never, "EV-14: INT64_MAX is armed, never due, and no reason
     expect_none_left();
 }
 
-TEST_NO_SWEEP(timers_in_the_past, "EV-12: what lies in the past, also before the clock's zero, is due at once and in order", BY_HAND)
+TEST_NO_SWEEP(timers_in_the_past,
+              "EV-12: what lies in the past, also before the clock's zero, is due at once and in order", BY_HAND)
 {
     struct named a = {.name = "a"}, b = {.name = "b"}, c = {.name = "c"}, d = {.name = "d"};
 
@@ -205,7 +212,8 @@ TEST_NO_SWEEP(timers_in_the_past, "EV-12: what lies in the past, also before the
     expect_none_left();
 }
 
-TEST_NO_SWEEP(timers_disarmed_are_gone, "EV-01: a cancelled timer leaves nothing behind: not in heap, wheel or next deadline", BY_HAND)
+TEST_NO_SWEEP(timers_disarmed_are_gone,
+              "EV-01: a cancelled timer leaves nothing behind: not in heap, wheel or next deadline", BY_HAND)
 {
     struct named near = {.name = "near"}, far = {.name = "far"}, farther = {.name = "farther"};
 
@@ -224,7 +232,9 @@ TEST_NO_SWEEP(timers_disarmed_are_gone, "EV-01: a cancelled timer leaves nothing
     expect_none_left();
 }
 
-TEST_NO_SWEEP(timers_taken, "R-11: a loop that closes takes the timers one by one, also those that never fire, until there is none", BY_HAND)
+TEST_NO_SWEEP(timers_taken,
+              "R-11: a loop that closes takes the timers one by one, also those that never fire, until there is none",
+              BY_HAND)
 {
     struct named named[20] = {0};
     size_t n = 0;
@@ -253,7 +263,8 @@ static struct named *arm_many(int64_t first_ns, int64_t step_ns)
     return many;
 }
 
-TEST_NO_SWEEP(timers_give_memory_back, "EV-01: after a burst the heap shrinks, whether its timers were cancelled or fired", BY_HAND)
+TEST_NO_SWEEP(timers_give_memory_back,
+              "EV-01: after a burst the heap shrinks, whether its timers were cancelled or fired", BY_HAND)
 {
     struct named *many;
     struct asyncio_link ready;
@@ -275,7 +286,8 @@ TEST_NO_SWEEP(timers_give_memory_back, "EV-01: after a burst the heap shrinks, w
     expect_none_left();
 }
 
-TEST_NO_SWEEP(timers_far_stay_out_of_the_heap, "EV-01: arming and cancelling far ones does not touch the heap, which sorts", BY_HAND)
+TEST_NO_SWEEP(timers_far_stay_out_of_the_heap,
+              "EV-01: arming and cancelling far ones does not touch the heap, which sorts", BY_HAND)
 {
     struct named near = {.name = "near"}, *many;
 
@@ -293,7 +305,8 @@ TEST_NO_SWEEP(timers_far_stay_out_of_the_heap, "EV-01: arming and cancelling far
     expect_none_left();
 }
 
-TEST_NO_SWEEP(timers_without_memory, "an arm that fails leaves its timer and the others as they were; what is armed cannot fail", BY_HAND)
+TEST_NO_SWEEP(timers_without_memory,
+              "an arm that fails leaves its timer and the others as they were; what is armed cannot fail", BY_HAND)
 {
     static struct named named[200];
     int refused = 0, fired = 0;
@@ -431,13 +444,18 @@ static void play_model(uint64_t seed, int64_t start_ns)
     asyncio__timers_fini(&timers);
 }
 
-TEST_NO_SWEEP(timers_random, "EV-04 D-01 D-02: arms, cancels and expiries at random, from nanoseconds to years, as a sorted list has it", BY_HAND)
+TEST_NO_SWEEP(
+    timers_random,
+    "EV-04 D-01 D-02: arms, cancels and expiries at random, from nanoseconds to years, as a sorted list has it",
+    BY_HAND)
 {
     uint64_t first = test_seed(), n = test_seed_given() ? 1 : 60;
 
     test_needs_seconds(30);
     for (uint64_t seed = first; seed < first + n; seed++)
-        play_model(seed, seed % 3 == 0 ? 0 : seed % 3 == 1 ? INT64_C(17000000) * NS_PER_SEC : INT64_C(1700000000) * NS_PER_SEC);
+        play_model(seed, seed % 3 == 0   ? 0
+                         : seed % 3 == 1 ? INT64_C(17000000) * NS_PER_SEC
+                                         : INT64_C(1700000000) * NS_PER_SEC);
 }
 
 /* -------------------------------------------------------------------------------------------------- Through a loop */
@@ -474,7 +492,8 @@ static void close_it(void)
     loop = asyncio_loop_unref(loop);
 }
 
-TEST(timer_nodes, "EV-12: timers in the caller's memory fire once and can be armed again; what is allocated is the wheel's alone")
+TEST(timer_nodes,
+     "EV-12: timers in the caller's memory fire once and can be armed again; what is allocated is the wheel's alone")
 {
     struct named a, b;
     int64_t before;
@@ -522,7 +541,8 @@ static void disarm_victim(struct asyncio_node *node)
     asyncio_timer_disarm(loop, &victim.timer);
 }
 
-TEST(timer_disarmed_when_due, "EV-06: a timer that is due and waits for its turn can still be disarmed by an earlier one")
+TEST(timer_disarmed_when_due,
+     "EV-06: a timer that is due and waits for its turn can still be disarmed by an earlier one")
 {
     struct named killer = {0};
 
@@ -576,7 +596,8 @@ static void shot_ran(void *arg)
     last_number = shot->number;
 }
 
-TEST_NO_SWEEP(timers_many_through_the_loop, "EV-04 EV-12 D-01 D-02: thousands of call_at at random times, many equal, come in order and on time",
+TEST_NO_SWEEP(timers_many_through_the_loop,
+              "EV-04 EV-12 D-01 D-02: thousands of call_at at random times, many equal, come in order and on time",
               "too many faults")
 {
     static struct shot shots[5000];
@@ -594,7 +615,8 @@ TEST_NO_SWEEP(timers_many_through_the_loop, "EV-04 EV-12 D-01 D-02: thousands of
     close_it();
 }
 
-TEST_NO_SWEEP(timers_arm_without_memory, "EV-12: call_later that gets no memory says so, and what was scheduled before runs",
+TEST_NO_SWEEP(timers_arm_without_memory,
+              "EV-12: call_later that gets no memory says so, and what was scheduled before runs",
               "it lets allocations fail itself")
 {
     int refused = 0;

@@ -181,57 +181,19 @@ int asyncio_to_thread(asyncio_coro *fn, void *arg)
     return (int)asyncio_park(&waiter);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ Joining
- *
- * Waiting for threads blocks a thread: one of a pool made for that alone. */
+/* --------------------------------------------------------------------------------------------------------- Joining */
 
-struct join {
-    struct asyncio__job job;
-    struct asyncio_executor *executor; /* a reference */
-    double seconds;
-    struct asyncio_waiter *waiter; /* NULL when nobody waits any more */
-};
-
-static struct join *join_of(struct asyncio__job *job)
+static void wake_joiner(void *owner, int result)
 {
-    return CONTAINER_OF(job, struct join, job);
+    asyncio_unpark(owner, result);
 }
-
-static int join_run(struct asyncio__job *job)
-{
-    return asyncio_executor_shutdown(join_of(job)->executor, false, join_of(job)->seconds);
-}
-
-static void join_done(struct asyncio__job *job)
-{
-    if (join_of(job)->waiter)
-        asyncio_unpark(join_of(job)->waiter, job->result);
-}
-
-static void join_lost(struct asyncio__job *job)
-{
-    (void)job;
-}
-
-static void join_free(struct asyncio__job *job)
-{
-    asyncio_executor_unref(join_of(job)->executor);
-    asyncio__free(join_of(job));
-}
-
-static const struct asyncio__job_kind join_kind = {
-    .run = join_run,
-    .done = join_done,
-    .lost = join_lost,
-    .free = join_free,
-};
 
 /* The threads are joined all the same, only nobody is told. */
 static enum asyncio_cancel_answer cancel_join(struct asyncio_waiter *waiter)
 {
-    struct join *join = waiter->object;
+    struct asyncio__join *join = waiter->object;
 
-    join->waiter = NULL;
+    join->joined = NULL;
     return ASYNCIO_CANCELLED;
 }
 
@@ -241,23 +203,11 @@ static const struct asyncio_wait_kind join_wait_kind = {
     .cancel = cancel_join,
 };
 
-static int submit_join(struct join *join, struct asyncio_loop *loop)
-{
-    struct asyncio_executor *helper;
-    int r = asyncio_thread_pool_executor(&helper, .max_workers = 1, .name = "asyncio_join");
-
-    if (r < 0)
-        return r;
-    r = asyncio__job_submit(&join->job, &join_kind, loop, helper);
-    asyncio_executor_unref(helper);
-    return r;
-}
-
 int asyncio_loop_shutdown_default_executor(struct asyncio_loop *loop, double seconds)
 {
     struct asyncio_executor *executor;
     struct asyncio_waiter waiter;
-    struct join *join;
+    struct asyncio__join *join;
     int r;
 
     if (!loop || seconds != seconds)
@@ -270,25 +220,14 @@ int asyncio_loop_shutdown_default_executor(struct asyncio_loop *loop, double sec
     loop->executor_shut_down = true;
     if (!loop->default_executor)
         return 0;
-    join = asyncio__calloc(sizeof *join);
-    if (!join)
-        return -ENOMEM;
-    executor = join->executor = asyncio_executor_ref(loop->default_executor);
-    join->seconds = seconds;
-    join->waiter = &waiter;
-    waiter.object = join;
-    r = submit_join(join, loop);
-    if (r < 0) {
-        join_free(&join->job);
+    r = asyncio__executor_join(loop, seconds, wake_joiner, &waiter, &join);
+    if (r < 0)
         return r;
-    }
-    asyncio_executor_ref(executor);
+    waiter.object = join;
+    executor = asyncio_executor_ref(loop->default_executor);
     r = (int)asyncio_park(&waiter);
     if (r == -ETIMEDOUT)
-        asyncio__log(ASYNCIO_LOG_WARNING,
-                     "%zu jobs of the default executor still run after %g seconds: their threads are "
-                     "left to themselves",
-                     asyncio__executor_busy(executor), seconds);
+        asyncio__executor_report(executor, seconds);
     asyncio_executor_unref(executor);
     return r;
 }

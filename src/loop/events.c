@@ -547,8 +547,7 @@ void asyncio__external_begin(struct asyncio_loop *loop)
 
 void asyncio__external_end(struct asyncio_loop *loop)
 {
-    if (atomic_fetch_sub(&loop->external, 1) == 1 && loop->stop_without_external)
-        asyncio_loop_stop(loop);
+    atomic_fetch_sub(&loop->external, 1);
 }
 
 static void update_instrumented(struct asyncio_loop *loop)

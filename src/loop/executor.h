@@ -41,6 +41,27 @@ bool asyncio__job_queued(const struct asyncio__job *job);
 size_t asyncio__executor_busy(struct asyncio_executor *executor);
 const char *asyncio__executor_name(const struct asyncio_executor *executor);
 
+/* --------------------------------------------------------------------------------------------------------- Joining */
+
+/* Waits for the end of an executor's threads; the wait is a job itself. Frees itself when it is over. */
+struct asyncio__join {
+    struct asyncio__job job;
+    struct asyncio_executor *executor; /* a reference: whose end it is */
+    struct asyncio_executor *helper;   /* a reference: its one thread waits */
+    double seconds;
+    void (*joined)(void *owner, int result); /* on the loop's thread; NULL: nobody waits any more */
+    void *owner;
+};
+
+/* Shuts the loop's default executor, which there must be, down, and calls `joined` when its threads have ended, with
+ * 0, or with -ETIMEDOUT after so many real seconds. Loop's thread. Returns: 0; -ENOMEM; -EAGAIN when there is no
+ * thread; -ASYNCIO_ECLOSED. */
+int asyncio__executor_join(struct asyncio_loop *loop, double seconds, void (*joined)(void *owner, int result),
+                           void *owner, struct asyncio__join **ret_join);
+
+/* Logs that jobs run longer than somebody waits for them. */
+void asyncio__executor_report(struct asyncio_executor *executor, double seconds);
+
 /* -------------------------------------------------------------------------------------------------------- Blocking */
 
 /* A condition variable for the wait below. Returns: 0; -ENOMEM. */

@@ -1,6 +1,7 @@
 /* executor_join.c -- waiting for the end of a loop's default executor while the loop runs.
  *
  * Waiting for threads blocks a thread: one of a pool made for that alone. It counts real seconds, on every back end. */
+#include "../base/log.h"
 #include "executor.h"
 
 static struct asyncio__join *join_of(struct asyncio__job *job)
@@ -66,10 +67,7 @@ int asyncio__executor_join(struct asyncio_loop *loop, double seconds, void (*joi
 
 void asyncio__executor_report(struct asyncio_executor *executor, double seconds)
 {
-    size_t n = asyncio__executor_busy(executor);
-
     asyncio__log(ASYNCIO_LOG_WARNING,
-                 "%zu job%s of the default executor still run%s after %g seconds: %s left to %s", n, n == 1 ? "" : "s",
-                 n == 1 ? "s" : "", seconds, n == 1 ? "its thread is" : "their threads are",
-                 n == 1 ? "itself" : "themselves");
+                 "%zu jobs of the default executor still run after %g seconds: their threads are left to themselves",
+                 asyncio__executor_busy(executor), seconds);
 }

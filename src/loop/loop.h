@@ -83,8 +83,7 @@ struct asyncio_loop {
 
     struct asyncio_link errands; /* what other threads are still to bring; executor.c */
     struct asyncio_executor *default_executor;
-    bool executor_shut_down;    /* the default executor takes no more jobs */
-    bool stop_without_external; /* the loop stops when no thread is at work for it any more */
+    bool executor_shut_down; /* the default executor takes no more jobs */
     asyncio_exception_handler *exception_handler;
     void *exception_arg;
     bool reporting; /* the exception handler runs */

@@ -1,7 +1,7 @@
 /* timers.h -- deadlines: near ones in a heap, far ones in a wheel, equal ones in the order in which they were armed.
  *
- * A timer is near when its deadline lies before the horizon. The wheel has levels of 64 slots, an unsorted array each; a
- * slot of the lowest level spans 2^21 ns (2 ms) and one of every next level 64 times as much. So arming and
+ * A timer is near when its deadline lies before the horizon. The wheel has levels of 64 slots, an unsorted array each;
+ * a slot of the lowest level spans 2^21 ns (2 ms) and one of every next level 64 times as much. So arming and
  * cancelling one of the many timers that never fire costs the same however many there are, and the heap, which sorts,
  * stays small. */
 #pragma once
@@ -32,7 +32,7 @@ struct asyncio__timers {
     uint64_t occupied[TIMER_LEVELS];
     struct asyncio__timer_slot wheel[TIMER_LEVELS * TIMER_SLOTS];
     struct asyncio__timer_entry *spare; /* memory of a small slot, for the next one that is used; or NULL */
-    struct asyncio_link never; /* those that never fire, so that a loop that closes finds them */
+    struct asyncio_link never;          /* those that never fire, so that a loop that closes finds them */
 };
 
 void asyncio__timers_init(struct asyncio__timers *timers, int64_t now_ns);

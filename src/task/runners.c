@@ -1,5 +1,6 @@
 /* runners.c -- running a loop until something is done, and the runner that also makes it, tears it down, and listens
  * to Ctrl-C. */
+#include "../loop/executor.h"
 #include "task.h"
 
 #include <signal.h>
@@ -259,6 +260,17 @@ static size_t cancel_all(struct asyncio__scheduler *scheduler)
     return scheduler->n_torn_down;
 }
 
+/* Whoever has not ended yet must not stop a later run when it does. */
+static void forget_all(struct asyncio__scheduler *scheduler)
+{
+    struct asyncio_link *link, *next;
+
+    scheduler->n_torn_down = 0;
+    LIST_FOR_EACH(link, next, &scheduler->tasks) {
+        LIST_ENTRY(link, struct asyncio__task, all)->torn_down = false;
+    }
+}
+
 /* Works without an allocation, so that a program that ran out of memory ends well. */
 static int cancel_tasks(struct asyncio_loop *loop, double seconds)
 {
@@ -280,32 +292,51 @@ static int cancel_tasks(struct asyncio_loop *loop, double seconds)
         r = asyncio_loop_run_forever(loop);
     }
     asyncio_timer_disarm(loop, &deadline.timer);
+    forget_all(scheduler);
+    return r;
+}
+
+struct drain {
+    struct asyncio_loop *loop;
+    bool over;
+    int result; /* valid when it is over */
+};
+
+static void drained(void *owner, int result)
+{
+    struct drain *drain = owner;
+
+    drain->over = true;
+    drain->result = result;
+    asyncio_loop_stop(drain->loop);
+}
+
+static int run_until_drained(struct asyncio_loop *loop, double seconds)
+{
+    struct drain drain = {.loop = loop};
+    struct asyncio__join *join;
+    int r = asyncio__executor_join(loop, seconds, drained, &drain, &join);
+
+    /* Without memory, or a thread, for the better way. */
+    if (r < 0)
+        return asyncio_executor_shutdown(loop->default_executor, false, seconds);
+    while (!drain.over && r >= 0)
+        r = asyncio_loop_run_forever(loop);
+    if (drain.over)
+        return drain.result;
+    join->joined = NULL;
     return r;
 }
 
 /* Lets the default executor's jobs end while the loop still runs, because a job may be waiting for something that the
- * loop does. */
+ * loop does. The seconds are real ones: the simulator's clock stands still as long as a job runs. */
 static void drain_executor(struct asyncio_loop *loop, double seconds)
 {
-    struct deadline deadline = {.loop = loop};
-    int64_t span_ns = NS_NEVER;
-
     loop->executor_shut_down = true;
-    if (atomic_load(&loop->external) == 0)
+    if (!loop->default_executor || atomic_load(&loop->external) == 0 || asyncio__loop_forked(loop))
         return;
-    asyncio__ns_from_seconds(seconds, &span_ns);
-    asyncio_node_init(&deadline.timer.node, deadline_over, NULL);
-    deadline.timer.index = SIZE_MAX;
-    ASYNCIO_IGNORE(asyncio_timer_arm(loop, &deadline.timer, ns_add(asyncio__now(loop), span_ns)));
-    loop->stop_without_external = true;
-    ASYNCIO_IGNORE(asyncio_loop_run_forever(loop));
-    loop->stop_without_external = false;
-    asyncio_timer_disarm(loop, &deadline.timer);
-    if (deadline.over)
-        asyncio__log(ASYNCIO_LOG_WARNING,
-                     "%d jobs of the default executor still run after %g seconds: their threads "
-                     "are left to themselves",
-                     atomic_load(&loop->external), seconds);
+    if (run_until_drained(loop, seconds) == -ETIMEDOUT)
+        asyncio__executor_report(loop->default_executor, seconds);
 }
 
 int asyncio_runner_close(struct asyncio_runner *runner)

@@ -1,4 +1,5 @@
-/* program.c -- what check_gdb.py looks at: a task some calls deep, a callback, parked tasks, and one that keeps the processor busy. */
+/* program.c -- what check_gdb.py looks at: a task some calls deep, a callback, parked tasks, and one that keeps the
+ * processor busy. */
 #include <asyncio.h>
 
 #include <string.h>

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define OBJECT_OF(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define OBJECT_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
-/* --------------------------------------------------------------------------------------------------------------- Hooks */
+/* ------------------------------------------------------------------------------------------------------------ Hooks */
 
 static void let_lock_go(void *arg)
 {
@@ -78,7 +78,7 @@ void fe_close(struct fe_interpreter *interpreter)
     interpreter->loop = asyncio_loop_unref(interpreter->loop);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- Callbacks */
+/* -------------------------------------------------------------------------------------------------------- Callbacks */
 
 static void call_runs(struct asyncio_node *node)
 {
@@ -116,7 +116,7 @@ void fe_cancel(struct fe_call *call)
     asyncio_timer_disarm(call->interpreter->loop, &call->timer);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ Streams */
+/* ---------------------------------------------------------------------------------------------------------- Streams */
 
 static void watch_stream(struct fe_stream *stream);
 
@@ -243,7 +243,7 @@ int fe_socketpair(struct fe_interpreter *interpreter, int ret_fds[2])
     return (int)op.result;
 }
 
-/* ------------------------------------------------------------------------------------------------------- A foreign loop */
+/* --------------------------------------------------------------------------------------------------- A foreign loop */
 
 /* Milliseconds until a time of the loop's clock, for poll(2); rounded up, so that nothing is early. */
 static int ms_until(struct asyncio_loop *loop, int64_t deadline_ns)

@@ -1,7 +1,8 @@
 /* front_end.h -- a stand-in for the binding of another language: what it would build on the loop, and nothing of tasks.
  *
- * Its "interpreter" has a lock that must be held while its code runs and let go while the loop blocks, contexts that are entered around each
- * callback, and signals that its code wants to hear of. All nodes lie in its own objects: the library allocates nothing for a callback. */
+ * Its "interpreter" has a lock that must be held while its code runs and let go while the loop blocks, contexts that
+ * are entered around each callback, and signals that its code wants to hear of. All nodes lie in its own objects: the
+ * library allocates nothing for a callback. */
 #pragma once
 
 #include <asyncio.h>
@@ -27,7 +28,7 @@ struct fe_interpreter {
 int fe_open(struct fe_interpreter *interpreter, struct asyncio_loop *loop);
 void fe_close(struct fe_interpreter *interpreter);
 
-/* ---------------------------------------------------------------------------------------------------------- Callbacks */
+/* -------------------------------------------------------------------------------------------------------- Callbacks */
 
 /* A callable with the time that it is to be called at. */
 struct fe_call {
@@ -49,17 +50,17 @@ int fe_call_threadsafe(struct fe_call *call);
 
 void fe_cancel(struct fe_call *call);
 
-/* ------------------------------------------------------------------------------------------------------------ Streams */
+/* ---------------------------------------------------------------------------------------------------------- Streams */
 
-/* A socket of the library's. Memory to read into is asked for when there is something to read, and not before; memory that is written
- * from is given back when it was sent. */
+/* A socket of the library's. Memory to read into is asked for when there is something to read, and not before; memory
+ * that is written from is given back when it was sent. */
 struct fe_stream {
     struct fe_interpreter *interpreter;
     int fd;
     struct asyncio_op ready, sending; /* the watch, and the write that is under way */
     struct asyncio_node again;
     bool watching;
-    const char *rest;                 /* of it, what has not been sent */
+    const char *rest; /* of it, what has not been sent */
     size_t left;
     void *self;
     void *(*get_buffer)(void *self, size_t *ret_size);
@@ -78,7 +79,7 @@ void fe_stream_close(struct fe_stream *stream);
 /* A pair of connected sockets of the library's. Returns: 0; a negative error. */
 int fe_socketpair(struct fe_interpreter *interpreter, int ret_fds[2]);
 
-/* ------------------------------------------------------------------------------------------------------- A foreign loop */
+/* --------------------------------------------------------------------------------------------------- A foreign loop */
 
 /* Drives the library's loop from poll(2), as the loop of a window system would, until *done or an error; `other` is one
  * more fd that the foreign loop has, and `other_ready` what it does with it. Returns: 0; a negative error. */

@@ -1,5 +1,6 @@
-/* without_tasks.c -- a program of the four lower floors alone, and the front end on them: it links only if nothing there refers to tasks, and
- * shows that a loop, timers, watched fds and streams work when floors 4 and 5 were never there. */
+/* without_tasks.c -- a program of the four lower floors alone, and the front end on them: it links only if nothing
+ * there refers to tasks, and shows that a loop, timers, watched fds and streams work when floors 4 and 5 were never
+ * there. */
 #include "front_end.h"
 
 #include <errno.h>
