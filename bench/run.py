@@ -3,9 +3,9 @@
 
     run.py [--quick] [--runs N] [--only NAME ...]
 
-Every implementation is measured once a round, one after the other, so that a noisy minute hurts all alike; the figure is
-the median of the rounds. Prints a table and writes build/bench/report.json: a list of objects with bench, params, impl,
-metric, unit, median, min, max, runs. Figures that miss their target are marked, not hidden.
+Every implementation is measured once a round, one after the other, so that a noisy minute hurts all alike; the figure
+is the median of the rounds. Prints a table and writes build/bench/report.json: a list of objects with bench, params,
+impl, metric, unit, median, min, max, runs. Figures that miss their target are marked, not hidden.
 """
 
 import argparse
@@ -82,7 +82,8 @@ def collect(benches, runs, quick):
     figures = {}
     for run in range(runs):
         for number, bench in enumerate(benches):
-            print(f"\rrun {run + 1} of {runs}: {number + 1} of {len(benches)} {bench.name:<20}", end="", file=sys.stderr)
+            print(f"\rrun {run + 1} of {runs}: {number + 1} of {len(benches)} {bench.name:<20}", end="",
+                  file=sys.stderr)
             for implementation in IMPLEMENTATIONS:
                 if implementation is BARE and not bench.bare:
                     continue

@@ -180,7 +180,7 @@ struct asyncio_run_kw {
     /* Seconds that tasks which ignore their cancel may delay the end; absent: 60, negative: none, ASYNCIO_FOREVER: no
      * limit. */
     double teardown_timeout;
-    double executor_timeout; /* seconds to wait for jobs of the default executor; absent: 300, negative: none */
+    double executor_timeout; /* real seconds to wait for the default executor's jobs; absent: 300, negative: none */
     /* asyncio_runner_run: the context to run in; absent: the runner's own, shared by all its runs. */
     struct asyncio_context *context;
     bool keep_sigint; /* do not turn Ctrl-C into a cancel of the main task */
@@ -462,6 +462,15 @@ ASYNCIO_ASYNC int asyncio_shield(struct asyncio_future *future);
 /* The same as a future, which references the inner one and may be cancelled without it; when the inner one is done
  * already, that one itself. Returns: one reference, never NULL: a failed future with -EINVAL or -ENOMEM. */
 ASYNCIO_API struct asyncio_future *asyncio_shield_future(struct asyncio_future *future);
+
+#ifndef __cplusplus
+#define asyncio_gather(...) ASYNCIO__GATHER(__VA_ARGS__, .size = sizeof(struct asyncio_gather_kw))
+#define ASYNCIO__GATHER(futures, n, ret_results, ...) \
+    asyncio_gather_kw((futures), (n), (ret_results), &(const struct asyncio_gather_kw){__VA_ARGS__})
+#define asyncio_gather_future(...) ASYNCIO__GATHER_FUTURE(__VA_ARGS__, .size = sizeof(struct asyncio_gather_kw))
+#define ASYNCIO__GATHER_FUTURE(futures, n, ret_results, ...) \
+    asyncio_gather_future_kw((futures), (n), (ret_results), &(const struct asyncio_gather_kw){__VA_ARGS__})
+#endif
 
 /* One branch of asyncio_select. Made by the macros below. */
 struct asyncio_case {
@@ -1053,8 +1062,9 @@ ASYNCIO_ASYNC int asyncio_to_thread(asyncio_coro *fn, void *arg);
 
 /* Runs fn(arg) in an executor's thread, without the caller's context; NULL: the loop's default executor. Cancelling
  * the future takes a job that has not begun out of the queue, and leaves one that has begun alone: arg must outlive
- * it.
- * Returns: one reference, never NULL; the errors of asyncio_to_thread arrive in it. */
+ * it. In the simulator a job must not wait for a coroutine that sleeps, because time stands still while it runs.
+ * Returns: one reference, never NULL; the errors of asyncio_to_thread arrive in it, also -EXDEV in a forked child of
+ * the process that made the executor, and -ASYNCIO_ECLOSED when the loop is closed before the job has ended. */
 ASYNCIO_API struct asyncio_future *asyncio_loop_run_in_executor(struct asyncio_loop *loop,
                                                                 struct asyncio_executor *executor,
                                                                 asyncio_coro *fn, void *arg);
@@ -1080,22 +1090,22 @@ ASYNCIO_API struct asyncio_executor *asyncio_executor_unref(struct asyncio_execu
 
 /* Takes no more jobs and lets those that have begun end; those queued are done too, or end with -ECANCELED when
  * `cancel_queued`. Blocks the thread for up to `seconds` until its threads have ended, so not from a task. Any
- * thread. Returns: 0; -ETIMEDOUT when some run on; -EINVAL for NaN; -EDEADLK from one of its own threads, when it was
- * to wait. */
+ * thread. Returns: 0; -ETIMEDOUT when some run on; -EINVAL for NULL and NaN; -EDEADLK from one of its own threads, when
+ * `seconds` is above 0. */
 ASYNCIO_API int asyncio_executor_shutdown(struct asyncio_executor *executor, bool cancel_queued, double seconds);
 
 /* Makes an executor the loop's default; the loop takes a reference. Returns: 0; -EINVAL; -ASYNCIO_ECLOSED. */
 ASYNCIO_API int asyncio_loop_set_default_executor(struct asyncio_loop *loop, struct asyncio_executor *executor);
 
-/* Waits until the default executor's jobs are done and its threads have ended; no new ones are taken. Returns: 0;
- * -ETIMEDOUT after so many seconds, with a report: the threads are left to themselves then; -EINVAL;
- * -ASYNCIO_EFOREIGNLOOP; -ENOMEM; -EAGAIN.
+/* Waits until the default executor's jobs are done and its threads have ended; no new ones are taken. The seconds are
+ * of real time, also in the simulator. Returns: 0; -ETIMEDOUT after so many seconds, with a report: the threads are
+ * left to themselves then; -EINVAL; -ASYNCIO_EFOREIGNLOOP; -ENOMEM; -EAGAIN when there is no thread to wait in.
  * Cancelled: the executor is shut down all the same, only nobody waits for it. */
 ASYNCIO_ASYNC int asyncio_loop_shutdown_default_executor(struct asyncio_loop *loop, double seconds);
 
 /* Starts a task on a loop of another thread. Any thread. Keywords: struct asyncio_task_kw; what they point at is
- * copied or referenced. Returns: 0 and one reference to what to wait on; -EINVAL; -ASYNCIO_ECLOSED; -ENOMEM;
- * .free_arg is not called then. */
+ * copied or referenced, and a .context is not used by the caller's thread meanwhile. Returns: 0 and one reference to
+ * what to wait on; -EINVAL; -ASYNCIO_ECLOSED; -ENOMEM; .free_arg is not called then. */
 ASYNCIO_API int asyncio_run_coroutine_threadsafe_kw(asyncio_coro *fn, void *arg, struct asyncio_loop *loop,
                                                     struct asyncio_thread_future **ret_future,
                                                     const struct asyncio_task_kw *kw);
@@ -1118,7 +1128,8 @@ ASYNCIO_API struct asyncio_thread_future *asyncio_thread_future_ref(struct async
 ASYNCIO_API struct asyncio_thread_future *asyncio_thread_future_unref(struct asyncio_thread_future *future);
 
 /* A future of the running loop that gets the outcome of a thread future; cancelling it cancels that one. Returns: one
- * reference, never NULL: a failed future with -EINVAL, -ASYNCIO_ENOLOOP or -ENOMEM. */
+ * reference, never NULL: a failed future with -EINVAL, -ASYNCIO_ENOLOOP or -ENOMEM; it ends with -ASYNCIO_ECLOSED when
+ * its loop is closed before the other one is done. */
 ASYNCIO_API struct asyncio_future *asyncio_wrap_future(struct asyncio_thread_future *future);
 
 #ifndef __cplusplus
@@ -1204,7 +1215,9 @@ ASYNCIO_API int asyncio_loop_call_at_kw(struct asyncio_loop *loop, double when, 
                                         const struct asyncio_callback_kw *kw);
 
 /* asyncio_loop_call_soon for any thread and for signal handlers; wakes the loop. The handle may be cancelled from any
- * thread: a cancel either prevents the call or waits until it is over, unless it comes from the callback itself.
+ * thread: a cancel either prevents the call or waits until it is over, unless it comes from the callback itself. A
+ * .context is not used by the caller's thread meanwhile. From a signal handler give one, so that none is copied:
+ * copying allocates.
  * Returns: 0; -EINVAL; -ENOMEM; -ASYNCIO_ECLOSED. */
 ASYNCIO_API int asyncio_loop_call_soon_threadsafe_kw(struct asyncio_loop *loop, asyncio_callback *callback, void *arg,
                                                      const struct asyncio_callback_kw *kw);
@@ -1312,12 +1325,6 @@ ASYNCIO_API int asyncio_loop_set_slow_callback_duration(struct asyncio_loop *loo
     ASYNCIO__CALL_SOON_THREADSAFE(__VA_ARGS__, .source = ASYNCIO_HERE, .size = sizeof(struct asyncio_callback_kw))
 #define ASYNCIO__CALL_SOON_THREADSAFE(loop, callback, arg, ...) \
     asyncio_loop_call_soon_threadsafe_kw((loop), (callback), (arg), &(const struct asyncio_callback_kw){__VA_ARGS__})
-#define asyncio_gather(...) ASYNCIO__GATHER(__VA_ARGS__, .size = sizeof(struct asyncio_gather_kw))
-#define ASYNCIO__GATHER(futures, n, ret_results, ...) \
-    asyncio_gather_kw((futures), (n), (ret_results), &(const struct asyncio_gather_kw){__VA_ARGS__})
-#define asyncio_gather_future(...) ASYNCIO__GATHER_FUTURE(__VA_ARGS__, .size = sizeof(struct asyncio_gather_kw))
-#define ASYNCIO__GATHER_FUTURE(futures, n, ret_results, ...) \
-    asyncio_gather_future_kw((futures), (n), (ret_results), &(const struct asyncio_gather_kw){__VA_ARGS__})
 #endif
 
 /* ================================================================================================== Looking inside */

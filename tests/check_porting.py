@@ -129,7 +129,8 @@ def main():
     for each in wrong:
         print(f"    {each}")
     print(f"# {0 if wrong else 1} passed, {1 if wrong else 0} failed, 0 skipped")
-    print(f"# {len(names)} names of Python, {len(functions)} functions, {sum(row.to_come for row in rows)} rows to come")
+    n_to_come = sum(len(row.names) for row in rows if row.to_come)
+    print(f"# {len(names)} names of Python, {n_to_come} of them to come; {len(functions)} functions")
     return 1 if wrong else 0
 
 

@@ -770,8 +770,10 @@ static int run_awkwardly(asyncio_coro *fn, void *arg)
     return asyncio_run(fn, arg, .loop_factory = awkward_loop);
 }
 
-TEST_SIM(streams_lose_no_byte_awkwardly,
-         "T-06 #14 #18: the same with short counts, interruptions, delays, a small buffer and late answers to cancels")
+TEST_SIM_NO_SWEEP(
+    streams_lose_no_byte_awkwardly,
+    "T-06 #14 #18: the same with short counts, interruptions, delays, a small buffer and late answers to cancels",
+    "needs the simulator; a storm of faults already, which it takes a minute to sweep")
 {
     for (awkward_seed = 1; awkward_seed <= 10; awkward_seed++)
         EXPECT_INT(kinds_of_stream(torment_stream, run_awkwardly), 0);
@@ -870,7 +872,8 @@ TEST_NO_SWEEP(accept_loses_no_connection, "T-06 #14 #18: accept, cancelled again
     dismiss_crew();
 }
 
-TEST_SIM(accept_loses_no_connection_awkwardly, "T-06 #14 #18: the same on a machine that answers late")
+TEST_SIM_NO_SWEEP(accept_loses_no_connection_awkwardly, "T-06 #14 #18: the same on a machine that answers late",
+                  "needs the simulator; a storm of faults already, which it takes a minute to sweep")
 {
     for (awkward_seed = 1; awkward_seed <= 10; awkward_seed++) {
         EXPECT_INT(run_awkwardly(torment_accept, NULL), 0);

@@ -416,18 +416,29 @@ static void explode(void *arg)
     world.last_bomb_when = bomb->when;
     world.last_bomb = bomb->number;
     switch (bomb->kind) {
-    case 0: set_event(NULL, chance(2)); break;
-    case 1: put_item(NULL, pick(N_QUEUES), false); break;
-    case 2: get_item(NULL, pick(N_QUEUES), false); break;
-    case 3: set_future(pick(N_FUTURES)); break;
-    case 4: break_barrier(NULL); break;
+    case 0:
+        set_event(NULL, chance(2));
+        break;
+    case 1:
+        put_item(NULL, pick(N_QUEUES), false);
+        break;
+    case 2:
+        get_item(NULL, pick(N_QUEUES), false);
+        break;
+    case 3:
+        set_future(pick(N_FUTURES));
+        break;
+    case 4:
+        break_barrier(NULL);
+        break;
     case 5:
         /* A bounded one may have given its unit to somebody who has not run yet, so what it would answer is not known
          * here. */
         if (world.semaphore_model.bound == LONG_MAX)
             model_semaphore_give(&world.semaphore_model, asyncio_semaphore_release(&world.semaphore));
         break;
-    default: cancel_somebody(NULL);
+    default:
+        cancel_somebody(NULL);
     }
 }
 
@@ -576,10 +587,10 @@ static void run_worlds(int part, int parts)
         run_world((uint64_t)seed, false);
 }
 
-#define WORLDS(part, parts)                                                                                   \
-    TEST_NO_SWEEP(worlds_##part##_of_##parts, "random worlds keep every promise", "they are random already")  \
-    {                                                                                                         \
-        run_worlds((part) - 1, (parts));                                                                      \
+#define WORLDS(part, parts)                                                                                  \
+    TEST_NO_SWEEP(worlds_##part##_of_##parts, "random worlds keep every promise", "they are random already") \
+    {                                                                                                        \
+        run_worlds((part)-1, (parts));                                                                       \
     }
 
 WORLDS(1, 8)

@@ -1,3 +1,4 @@
+/* errors.c -- what errors are called: by this library, in a sentence, and in Python. */
 #include "base.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ static const struct error own_errors[] = {
 /* Python has exceptions of their own for these errno values (PEP 3151); all others are OSError. */
 static const struct error python_errors[] = {
     {ECANCELED, NULL, "the operation was cancelled", "CancelledError"},
-    {ETIMEDOUT, NULL, NULL, "TimeoutError"},
+    {ETIMEDOUT, NULL, "the time was over", "TimeoutError"},
     {EINVAL, NULL, NULL, "ValueError"},
     {ENOMEM, NULL, NULL, "MemoryError"},
     {EINTR, NULL, "interrupted", "KeyboardInterrupt"},

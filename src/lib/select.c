@@ -12,9 +12,6 @@
 /* As many branches need no allocation. */
 #define BRANCHES_IN_FRAME 6
 
-/* How often a task may find an fd ready at once before it lets others run. */
-#define IO_CALLS_PER_STEP 64
-
 struct branch {
     struct asyncio__branch base; /* base.waiter.complete: it was woken */
     struct asyncio_case *request;
@@ -433,13 +430,6 @@ static int wait_for_first(struct selection *selection)
     return r;
 }
 
-/* An fd makes it an input or output call: a pending cancel is met on entry, and what is always ready must not starve
- * the others. */
-static int enter_io(struct asyncio__task *task)
-{
-    return ++task->future.scheduler->io_calls > IO_CALLS_PER_STEP ? asyncio_sleep(0) : asyncio_cancel_point();
-}
-
 static int check_cases(const struct asyncio_case *cases, size_t n, bool *ret_any_fd)
 {
     *ret_any_fd = false;
@@ -482,7 +472,7 @@ int asyncio_select(struct asyncio_case *cases, size_t n)
         return -ASYNCIO_ENOTASK;
     r = check_cases(cases, n, &any_fd);
     if (r == 0 && any_fd)
-        r = enter_io(task);
+        r = asyncio__enter_io(task);
     if (r < 0)
         return r;
     if (n > BRANCHES_IN_FRAME)

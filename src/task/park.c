@@ -501,6 +501,18 @@ static const struct asyncio_wait_kind op_kind = {
     .describe = describe_op,
 };
 
+int asyncio__enter_io(struct asyncio__task *task)
+{
+    struct asyncio__scheduler *scheduler = task->future.scheduler;
+    int r;
+
+    if (++scheduler->io_calls <= IO_CALLS_PER_STEP)
+        return asyncio_cancel_point();
+    r = yield(task);
+    scheduler->io_calls = 1;
+    return r;
+}
+
 int64_t asyncio_op_await(struct asyncio_op *op)
 {
     struct asyncio__task *task = asyncio__current();
@@ -511,8 +523,7 @@ int64_t asyncio_op_await(struct asyncio_op *op)
         return -EINVAL;
     if (!task)
         return -ASYNCIO_ENOTASK;
-    /* A handle that is always ready must not keep the others waiting. */
-    r = ++task->future.scheduler->io_calls > IO_CALLS_PER_STEP ? yield(task) : asyncio_cancel_point();
+    r = asyncio__enter_io(task);
     if (r < 0)
         return r;
     op->complete = op_is_done;

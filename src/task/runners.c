@@ -94,11 +94,21 @@ static void interrupt_main(struct asyncio_node *node)
         asyncio_future_cancel(interrupt.main);
 }
 
+static void restore_default(void)
+{
+    struct sigaction by_default = {.sa_handler = SIG_DFL};
+
+    sigemptyset(&by_default.sa_mask);
+    sigaction(SIGINT, &by_default, NULL);
+}
+
+/* Not by SA_RESETHAND, which tools that keep books of handlers do not see. */
 static void on_sigint(int number)
 {
     int saved_errno = errno;
 
     (void)number;
+    restore_default();
     interrupt.arrived = 1;
     asyncio_loop_post(interrupt.loop, &interrupt.node);
     errno = saved_errno;
@@ -107,7 +117,7 @@ static void on_sigint(int number)
 /* Returns: whether SIGINT is ours now. Somebody else's handler stays. */
 static bool listen_to_sigint(struct asyncio_loop *loop, struct asyncio_future *main)
 {
-    struct sigaction ours = {.sa_handler = on_sigint, .sa_flags = (int)SA_RESETHAND}, present;
+    struct sigaction ours = {.sa_handler = on_sigint}, present;
 
     if (getpid() != gettid() || sigaction(SIGINT, NULL, &present) < 0)
         return false;
@@ -123,11 +133,10 @@ static bool listen_to_sigint(struct asyncio_loop *loop, struct asyncio_future *m
 
 static void stop_listening(struct asyncio_loop *loop)
 {
-    struct sigaction present, by_default = {.sa_handler = SIG_DFL};
+    struct sigaction present;
 
-    sigemptyset(&by_default.sa_mask);
     if (sigaction(SIGINT, NULL, &present) == 0 && !(present.sa_flags & SA_SIGINFO) && present.sa_handler == on_sigint)
-        sigaction(SIGINT, &by_default, NULL);
+        restore_default();
     /* One that came at the very end must not meet the next run. */
     asyncio__posts_collect(loop);
     asyncio_node_cancel(&interrupt.node);

@@ -209,6 +209,10 @@ int asyncio__futures_check(struct asyncio__scheduler *scheduler, struct asyncio_
 /* Suspends the running task; it must stand where somebody will find it. Returns when it is resumed. */
 void asyncio__suspend(struct asyncio__scheduler *scheduler, struct asyncio__task *task);
 
+/* What every input and output call does first: meets a cancel that is pending, and lets others run when too many calls
+ * were made since the task last waited, because what is always ready must not starve them. Returns: 0; -ECANCELED. */
+int asyncio__enter_io(struct asyncio__task *task);
+
 /* Asks a task to cancel. Returns: 1; 0 when it is done. */
 int asyncio__task_cancel(struct asyncio__task *task);
 

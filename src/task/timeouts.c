@@ -168,6 +168,8 @@ int asyncio_wait_for_future(struct asyncio_future *future, double seconds)
         return -EINVAL;
     if (!asyncio__current())
         return -ASYNCIO_ENOTASK;
+    if (future == &asyncio__current()->future)
+        return -EDEADLK;
     if (seconds <= 0)
         return cancel_at_once(future);
     r = asyncio_timeout_enter(&timeout, seconds);

@@ -87,7 +87,7 @@ struct holdings {
     size_t n_fds;
     int fds[256];
     int threads;
-    int64_t memory;  /* pieces that the library has allocated */
+    int64_t memory;   /* pieces that the library has allocated */
     size_t mappings;  /* without a file, heap and thread stacks left out; 0 where they cannot be told apart */
     size_t anonymous; /* their bytes */
 };

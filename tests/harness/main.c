@@ -56,14 +56,29 @@ static bool read_options(int argc, char **argv)
 
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
         switch (option) {
-        case 'b': right = read_backend(optarg) && right; break;
-        case 's': right = read_seed(optarg) && right; break;
-        case 'o': options.only = optarg; break;
-        case 'l': options.list = true; break;
-        case 'n': options.no_fork = true; break;
-        case 'v': options.verbose = true; break;
-        case 'w': options.sweep = true; break;
-        default: right = false;
+        case 'b':
+            right = read_backend(optarg) && right;
+            break;
+        case 's':
+            right = read_seed(optarg) && right;
+            break;
+        case 'o':
+            options.only = optarg;
+            break;
+        case 'l':
+            options.list = true;
+            break;
+        case 'n':
+            options.no_fork = true;
+            break;
+        case 'v':
+            options.verbose = true;
+            break;
+        case 'w':
+            options.sweep = true;
+            break;
+        default:
+            right = false;
         }
     }
     if (options.on_sim)

@@ -6,7 +6,7 @@
 #include "harness.h"
 
 /* Every fault up to here, then ever fewer. */
-#define ALL_UP_TO 400
+#define ALL_UP_TO  400
 #define FAR_ENOUGH 1000000
 
 int faults_survived;

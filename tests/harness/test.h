@@ -48,6 +48,9 @@ extern "C" {
 /* Asks for what only the simulator has: a seed, a fault, a delay. */
 #define TEST_SIM(name, why) TEST__DEFINE(name, why, TEST__NO_EPOLL, 0, NULL, "needs the simulator")
 
+/* As TEST_SIM, but left out of the fault sweep for that reason. */
+#define TEST_SIM_NO_SWEEP(name, why, reason) TEST__DEFINE(name, why, TEST__NO_EPOLL | TEST__NO_SWEEP, 0, NULL, reason)
+
 /* As TEST, but left out of the fault sweep for that reason. */
 #define TEST_NO_SWEEP(name, why, reason) TEST__DEFINE(name, why, TEST__NO_SWEEP, 0, NULL, reason)
 
@@ -152,18 +155,18 @@ struct test__case {
     int line;
     void (*body)(void);
     int flags;
-    int signal_number; /* that it must die by; 0: none */
-    const char *text;  /* that must be on standard error then */
+    int signal_number;  /* that it must die by; 0: none */
+    const char *text;   /* that must be on standard error then */
     const char *reason; /* of what it is exempt from */
 };
 
 /* The section holds pointers, so that no padding between the entries can be met. */
-#define TEST__DEFINE(name_, why_, flags_, signal_, text_, reason_)                                                    \
-    static void test__body_##name_(void);                                                                             \
-    static const struct test__case test__case_##name_ = {#name_,  why_,    __FILE__, __LINE__, test__body_##name_,   \
-                                                         (flags_), signal_, text_,    reason_};                       \
-    __attribute__((used, section("asyncio_tests"))) static const struct test__case *const test__entry_##name_ =      \
-        &test__case_##name_;                                                                                          \
+#define TEST__DEFINE(name_, why_, flags_, signal_, text_, reason_)                                                  \
+    static void test__body_##name_(void);                                                                           \
+    static const struct test__case test__case_##name_ = {#name_,   why_,    __FILE__, __LINE__, test__body_##name_, \
+                                                         (flags_), signal_, text_,    reason_};                     \
+    __attribute__((used, section("asyncio_tests"))) static const struct test__case *const test__entry_##name_ =     \
+        &test__case_##name_;                                                                                        \
     static void test__body_##name_(void)
 
 void test__expect(const char *file, int line, const char *text, bool holds);

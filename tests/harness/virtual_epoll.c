@@ -23,8 +23,8 @@ struct virtual_clock {
     const struct asyncio_backend_ops *ops;
     struct asyncio_backend *epoll;
     int64_t now_ns;
-    size_t n_own, n_foreign;  /* operations that may yet complete */
-    size_t completions;       /* so far */
+    size_t n_own, n_foreign; /* operations that may yet complete */
+    size_t completions;      /* so far */
     atomic_bool woken;
     struct pending *buckets[N_BUCKETS];
 };

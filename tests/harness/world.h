@@ -35,10 +35,10 @@ struct actor {
     struct actor *parent;        /* whose cancel reaches this one too; NULL when shielded */
     struct scope *scopes;
     int actions_left, swallows_left;
-    int error;                                 /* that it ends with, if nothing else happens; 0: none */
+    int error; /* that it ends with, if nothing else happens; 0: none */
     int started, ended, freed, end_order;
     double end_time;
-    int cancels, other_cancels, cancels_met;   /* those sent to it, those that its scopes may send, those delivered */
+    int cancels, other_cancels, cancels_met; /* those sent to it, those that its scopes may send, those delivered */
     int returned;
 };
 

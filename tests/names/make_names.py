@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Write the names of an installed CPython's asyncio: asyncio.__all__, the methods of its loop, the methods of its classes.
+"""Write the names of an installed CPython's asyncio: asyncio.__all__, and the methods of its loop and its classes.
 
     make_names.py PYTHON        for example: make_names.py python3.13
 
