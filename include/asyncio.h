@@ -88,6 +88,15 @@ struct asyncio_timer {
     size_t index;      /* place in the heap, or which list it is on */
 };
 
+/* A piece of memory that is only read. */
+struct asyncio_bytes {
+    const void *data;
+    size_t size;
+};
+
+/* Frees memory that the library handed out for that; NULL is allowed. Any thread. */
+ASYNCIO_API void asyncio_free(void *memory);
+
 /* Version of the library that is linked, for example "0.1.0"; static. */
 ASYNCIO_API const char *asyncio_version(void);
 
@@ -122,7 +131,7 @@ ASYNCIO_API void asyncio_set_log(asyncio_log *log, void *arg);
     X(20002, ASYNCIO_ENOTASK, "this call waits, so it must be made from inside a task", "RuntimeError")             \
     X(20003, ASYNCIO_ENOLOOP, "no running event loop", "RuntimeError")                                              \
     X(20004, ASYNCIO_ERUNNING, "an event loop is already running", "RuntimeError")                                  \
-    X(20005, ASYNCIO_ECLOSED, "the event loop, runner or executor is closed", "RuntimeError")                       \
+    X(20005, ASYNCIO_ECLOSED, "it is closed: a loop, runner, executor, socket, stream or server", "RuntimeError")      \
     X(20006, ASYNCIO_ESTOPPED, "the event loop stopped before the future completed", "RuntimeError")                \
     X(20007, ASYNCIO_EQUEUEEMPTY, "the queue is empty", "QueueEmpty")                                               \
     X(20008, ASYNCIO_EQUEUEFULL, "the queue is full", "QueueFull")                                                  \
@@ -150,8 +159,9 @@ ASYNCIO_API const char *asyncio_errorname(int error);
  * either sign. */
 ASYNCIO_API const char *asyncio_errorexception(int error);
 
-/* What the current task's last failed call had to add: the reason that a cancel was given. "" when there is nothing,
- * and outside a task; never NULL. Valid until the task's next call into the library. */
+/* What the current task's last failed call had to add: the reason that a cancel was given, the addresses that could not
+ * be reached, how much of a file was sent. "" when there is nothing, and outside a task; never NULL. Valid until the
+ * task's next call into the library. */
 ASYNCIO_API const char *asyncio_error_detail(void);
 
 /* ========================================================================================================= Runners */
@@ -751,6 +761,384 @@ ASYNCIO_API struct asyncio_context *asyncio_context_unref(struct asyncio_context
  * returned; -EBUSY when a context is entered that somebody is in already; -EINVAL. */
 ASYNCIO_API int asyncio_context_run(struct asyncio_context *context, asyncio_coro *fn, void *arg);
 
+/* ========================================================================================================== Addresses
+ *
+ * Where a socket is bound or connected to. Hosts are numbers, "localhost", or NULL for every address of the machine;
+ * other names are looked up by what comes with name resolution. */
+
+/* Room for any address of the kernel; `data` holds a struct sockaddr of `size` bytes. */
+struct asyncio_address {
+    size_t size;
+    union {
+        unsigned char bytes[128];
+        uint64_t align;
+    } data;
+};
+
+/* Makes an internet address from "127.0.0.1", "::1", "fe80::1%eth0" or the like and a port from 0 to 65535.
+ * Returns: 0; -EINVAL when it is no such number; -ENODEV when there is no such interface. */
+ASYNCIO_API int asyncio_address_parse(struct asyncio_address *ret_address, const char *host, int port);
+
+/* Makes the address of a Unix socket. A path that begins with '@' is abstract: no file stands for it.
+ * Returns: 0; -EINVAL for none; -ENAMETOOLONG above 107 bytes. */
+ASYNCIO_API int asyncio_address_unix(struct asyncio_address *ret_address, const char *path);
+
+/* Writes "127.0.0.1:8080", "[::1]:8080", "[fe80::1%2]:8080" with the number of the interface, a path, '@' and an
+ * abstract name, or "" for a Unix socket without one, cut to what fits, with NUL.
+ * Returns: the length of the whole text; -EINVAL; -EAFNOSUPPORT for an address of another kind. */
+ASYNCIO_API int asyncio_address_format(const struct asyncio_address *address, char *buffer, size_t size);
+
+/* The port of an internet address. Returns: 0 to 65535; -EAFNOSUPPORT; -EINVAL for an empty address. */
+ASYNCIO_API int asyncio_address_port(const struct asyncio_address *address);
+
+/* AF_UNIX, AF_INET or AF_INET6. Returns: that; -EINVAL for an empty address. */
+ASYNCIO_API int asyncio_address_family(const struct asyncio_address *address);
+
+/* ============================================================================================================ Streams
+ *
+ * A connection is a reader and a writer, each with a reference of its own. Reads take the data straight into the
+ * caller's memory where they can; a reader keeps what came beyond, and one task at a time reads from it. What is
+ * written is sent at once as far as the kernel takes it; the rest is kept and sent while other tasks run, and a writer
+ * that has kept more than its high-water mark makes whoever writes wait. */
+
+struct asyncio_streamreader;
+struct asyncio_streamwriter;
+struct asyncio_socket;
+
+/* Keywords of asyncio_open_connection and asyncio_open_unix_connection. */
+struct asyncio_connection_kw {
+    size_t size; /* of this structure */
+    const char *source;
+    size_t limit;                /* bytes that a line or what a separator ends may have; 0: 64 KiB */
+    struct asyncio_socket *sock; /* a connected stream socket in place of an address; taken over, also on failure */
+    const char *local_host;      /* where to connect from */
+    int local_port;
+    int family; /* AF_INET or AF_INET6 only; 0: either */
+    double close_timeout; /* seconds that a closed writer has to send what it has kept; 0: 30; then it is aborted */
+};
+
+/* Connects to a host and port over TCP, to each of the host's addresses in turn until one answers; a NULL host is this
+ * machine. Small pieces are sent without delay (TCP_NODELAY).
+ * Returns: 0, and a reader and a writer, which the caller unrefs; -EINVAL; -ENOTSUP for a host that is a name;
+ * -EAFNOSUPPORT when it has no address of the family; -ENOTCONN for a .sock that is not connected, -EBUSY for one on
+ * which a task waits; the first address's error, -EADDRNOTAVAIL when no local address is of its family, with those of
+ * all addresses in asyncio_error_detail; -ENOMEM; -EMFILE. Cancelled: nothing is left of the attempt; a connection that
+ * was made already is returned, and the cancel meets the next wait. */
+ASYNCIO_ASYNC int asyncio_open_connection_kw(const char *host, int port, struct asyncio_streamreader **ret_reader,
+                                             struct asyncio_streamwriter **ret_writer,
+                                             const struct asyncio_connection_kw *kw);
+
+/* Connects to a Unix socket; a path that begins with '@' is abstract. Returns: as asyncio_open_connection; -ENOENT;
+ * -ECONNREFUSED also when nobody listens there any more or the backlog is full. */
+ASYNCIO_ASYNC int asyncio_open_unix_connection_kw(const char *path, struct asyncio_streamreader **ret_reader,
+                                                  struct asyncio_streamwriter **ret_writer,
+                                                  const struct asyncio_connection_kw *kw);
+
+#define asyncio_open_connection(...) \
+    ASYNCIO__OPEN_CONNECTION(__VA_ARGS__, .source = ASYNCIO_HERE, .size = sizeof(struct asyncio_connection_kw))
+#define ASYNCIO__OPEN_CONNECTION(host, port, ret_reader, ret_writer, ...) \
+    asyncio_open_connection_kw((host), (port), (ret_reader), (ret_writer), \
+                               &(const struct asyncio_connection_kw){__VA_ARGS__})
+#define asyncio_open_unix_connection(...) \
+    ASYNCIO__OPEN_UNIX_CONNECTION(__VA_ARGS__, .source = ASYNCIO_HERE, .size = sizeof(struct asyncio_connection_kw))
+#define ASYNCIO__OPEN_UNIX_CONNECTION(path, ret_reader, ret_writer, ...) \
+    asyncio_open_unix_connection_kw((path), (ret_reader), (ret_writer), \
+                                    &(const struct asyncio_connection_kw){__VA_ARGS__})
+
+/* Keywords of asyncio_streamreader. */
+struct asyncio_streamreader_kw {
+    size_t size;  /* of this structure */
+    size_t limit; /* as in asyncio_connection_kw */
+    void (*pause)(void *arg); /* more than twice the limit is kept: whoever feeds shall stop */
+    void (*resume)(void *arg); /* the limit or less is kept, or somebody waits for more */
+    void *arg;
+};
+
+/* Makes a reader without a connection, which gets what asyncio_streamreader_feed_data brings. Bound to the running
+ * loop. Returns: 0, and a reader that the caller unrefs; -ASYNCIO_ENOLOOP; -EINVAL for one of .pause and .resume
+ * without the other; -ENOMEM. */
+ASYNCIO_API int asyncio_streamreader_kw(struct asyncio_streamreader **ret_reader,
+                                        const struct asyncio_streamreader_kw *kw);
+
+#define asyncio_streamreader(...) \
+    ASYNCIO__STREAMREADER(__VA_ARGS__, .size = sizeof(struct asyncio_streamreader_kw))
+#define ASYNCIO__STREAMREADER(ret_reader, ...) \
+    asyncio_streamreader_kw((ret_reader), &(const struct asyncio_streamreader_kw){__VA_ARGS__})
+
+/* Takes a reference. Returns its argument. */
+ASYNCIO_API struct asyncio_streamreader *asyncio_streamreader_ref(struct asyncio_streamreader *reader);
+
+/* Gives a reference back; NULL is allowed. The connection stays until the writer goes. Returns NULL. */
+ASYNCIO_API struct asyncio_streamreader *asyncio_streamreader_unref(struct asyncio_streamreader *reader);
+
+/* Reads what is there, up to `size` bytes, and waits for the first if there is none. These hold for every read:
+ * Returns: bytes, 0 at the end of the stream; the error that was set or that ended the connection, first of all, also
+ * before data; -ECONNRESET; -EBUSY while another task reads; -EINVAL; -ENOMEM; -ASYNCIO_ENOTASK;
+ * -ASYNCIO_EFOREIGNLOOP. A read of a connection whose writer is closed finds the end, after what had been received.
+ * When writing has failed, what the peer said before it hung up can still be read until the writer is closed.
+ * Cancelled: nothing has been taken from the stream; if data had come already they are returned and the cancel meets
+ * the next wait. */
+ASYNCIO_ASYNC ssize_t asyncio_streamreader_read(struct asyncio_streamreader *reader, void *buffer, size_t size);
+
+/* Reads to the end of the stream: `*ret_data` is memory of the library with a NUL behind its last byte, which the
+ * caller gives to asyncio_free. Returns: bytes; -ASYNCIO_ELIMITOVERRUN when there are more than `limit`, with what has
+ * come kept in the reader (SIZE_MAX: as much as there is); as asyncio_streamreader_read. Cancelled: what has come is
+ * kept in the reader. */
+ASYNCIO_ASYNC ssize_t asyncio_streamreader_read_to_end(struct asyncio_streamreader *reader, size_t limit,
+                                                       char **ret_data);
+
+/* Reads `size` bytes, which may be more than the limit. Returns: size; -ASYNCIO_EINCOMPLETEREAD when the stream ends
+ * before, and asyncio_streamreader_partial has what there was; as asyncio_streamreader_read. Cancelled: what has come
+ * is kept in the reader; without memory for that it is lost, and every read from now on is -ENOMEM. */
+ASYNCIO_ASYNC ssize_t asyncio_streamreader_readexactly(struct asyncio_streamreader *reader, void *buffer, size_t size);
+
+/* Reads up to and with the next '\n'. `*ret_line` points into the reader, has a NUL behind it, may be written to up to
+ * that, and is valid until the next read. At the end of the stream the last line may lack its '\n'.
+ * Returns: bytes; 0 at the end of the stream; -ASYNCIO_ELIMITOVERRUN when the line is longer than the limit: it is
+ * dropped if its end has come, else all that has come is; as asyncio_streamreader_read. Cancelled: what has come is
+ * kept in the reader. */
+ASYNCIO_ASYNC ssize_t asyncio_streamreader_readline(struct asyncio_streamreader *reader, char **ret_line);
+
+/* Reads up to and with a separator of `size` bytes. `*ret_data` is as asyncio_streamreader_readline's.
+ * Returns: bytes; -ASYNCIO_EINCOMPLETEREAD when the stream ends before, and asyncio_streamreader_partial has what there
+ * was; -ASYNCIO_ELIMITOVERRUN when more than the limit stands before the separator, with everything kept, and
+ * asyncio_streamreader_consumed tells how many bytes hold no separator; as asyncio_streamreader_read. Cancelled: what
+ * has come is kept in the reader. */
+ASYNCIO_ASYNC ssize_t asyncio_streamreader_readuntil(struct asyncio_streamreader *reader, const void *separator,
+                                                     size_t size, char **ret_data);
+
+/* As asyncio_streamreader_readuntil, with the separator out of `n` that makes the result shortest. */
+ASYNCIO_ASYNC ssize_t asyncio_streamreader_readuntil_any(struct asyncio_streamreader *reader,
+                                                         const struct asyncio_bytes *separators, size_t n,
+                                                         char **ret_data);
+
+/* What the last read got before it returned -ASYNCIO_EINCOMPLETEREAD: `*ret_data`, unless NULL, points to it, in the
+ * reader or, after asyncio_streamreader_readexactly, in the caller's buffer; valid until the next read. Returns:
+ * bytes. */
+ASYNCIO_API size_t asyncio_streamreader_partial(const struct asyncio_streamreader *reader, const char **ret_data);
+
+/* How many bytes at the front hold no separator, after -ASYNCIO_ELIMITOVERRUN: readexactly can take them. */
+ASYNCIO_API size_t asyncio_streamreader_consumed(const struct asyncio_streamreader *reader);
+
+/* True when the end has been met and everything before it was read. */
+ASYNCIO_API bool asyncio_streamreader_at_eof(const struct asyncio_streamreader *reader);
+
+/* Appends data; none at all are ignored. For readers without a connection; what a read has lent stays valid.
+ * Returns: 0; -ASYNCIO_EINVALIDSTATE after the end or with a connection; -ENOMEM; -EINVAL. */
+ASYNCIO_API int asyncio_streamreader_feed_data(struct asyncio_streamreader *reader, const void *data, size_t size);
+
+/* Ends the stream. For readers without a connection. Returns: 0; -ASYNCIO_EINVALIDSTATE with a connection. */
+ASYNCIO_API int asyncio_streamreader_feed_eof(struct asyncio_streamreader *reader);
+
+/* Lets every read from now on return a negative error; one that waits returns at once. Returns: 0; -EINVAL. */
+ASYNCIO_API int asyncio_streamreader_set_exception(struct asyncio_streamreader *reader, int error);
+
+/* The error that every read returns: one that was set, or that ended the connection; 0 when there is none. */
+ASYNCIO_API int asyncio_streamreader_exception(const struct asyncio_streamreader *reader);
+
+/* Takes a reference. Returns its argument. */
+ASYNCIO_API struct asyncio_streamwriter *asyncio_streamwriter_ref(struct asyncio_streamwriter *writer);
+
+/* Gives a reference back; NULL is allowed. The last one closes the writer, with a warning in debug mode if nobody had.
+ * Returns NULL. */
+ASYNCIO_API struct asyncio_streamwriter *asyncio_streamwriter_unref(struct asyncio_streamwriter *writer);
+
+/* Writes data, then does what asyncio_streamwriter_drain does: waits while the writer has kept more than its
+ * high-water mark.
+ * Returns: 0; the connection's error, and the data are dropped; -ASYNCIO_ECLOSED after close; -ASYNCIO_EINVALIDSTATE
+ * after write_eof; -ENOMEM, and the connection is aborted if a part was sent; -EINVAL; -ASYNCIO_ENOTASK;
+ * -ASYNCIO_EFOREIGNLOOP; as asyncio_streamwriter_drain, when the data have been taken.
+ * Cancelled: the data have been taken and will be sent: a cancel is looked for only afterwards. */
+ASYNCIO_ASYNC int asyncio_streamwriter_write(struct asyncio_streamwriter *writer, const void *data, size_t size);
+
+/* Writes several pieces as asyncio_streamwriter_write does one. */
+ASYNCIO_ASYNC int asyncio_streamwriter_writelines(struct asyncio_streamwriter *writer,
+                                                  const struct asyncio_bytes *pieces, size_t n);
+
+/* Writes a text as asyncio_streamwriter_write does. Returns: also -EINVAL for a format that cannot be. */
+ASYNCIO_ASYNC int asyncio_streamwriter_printf(struct asyncio_streamwriter *writer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Writes without waiting, as Python's write: what the kernel does not take is kept, however much it is. From any code
+ * on the loop's thread. Returns: as asyncio_streamwriter_write, but for -ASYNCIO_ENOTASK. */
+ASYNCIO_API int asyncio_streamwriter_write_nowait(struct asyncio_streamwriter *writer, const void *data, size_t size);
+
+/* Waits while the writer has kept more than its high-water mark, until it has sent all but the low-water mark; any
+ * number of tasks may. On a writer that is being closed it yields once. Returns: 0, also when the connection ends
+ * without an error meanwhile; the error of its reader, first of all; the connection's; -ECONNRESET when the connection
+ * was gone before; -ASYNCIO_ENOTASK; -ASYNCIO_EFOREIGNLOOP. Cancelled: nothing is lost. */
+ASYNCIO_ASYNC int asyncio_streamwriter_drain(struct asyncio_streamwriter *writer);
+
+/* Ends what is written, once everything has been sent; reading goes on (half close). Returns: 0, also when that was
+ * asked before; -ASYNCIO_ECLOSED after close; the connection's error. */
+ASYNCIO_API int asyncio_streamwriter_write_eof(struct asyncio_streamwriter *writer);
+
+/* True when write_eof is possible. */
+ASYNCIO_API bool asyncio_streamwriter_can_write_eof(const struct asyncio_streamwriter *writer);
+
+/* Closes the connection, once everything has been sent or .close_timeout is over; a second call does nothing. Who reads
+ * finds the end. */
+ASYNCIO_API void asyncio_streamwriter_close(struct asyncio_streamwriter *writer);
+
+/* Closes the connection now; what was kept is dropped, and the peer sees a reset. */
+ASYNCIO_API void asyncio_streamwriter_abort(struct asyncio_streamwriter *writer);
+
+/* True once close or abort was called or the connection is gone. */
+ASYNCIO_API bool asyncio_streamwriter_is_closing(const struct asyncio_streamwriter *writer);
+
+/* Waits until the connection is closed; any number of tasks may. Returns: 0; the error that ended it, -ETIMEDOUT when
+ * that was .close_timeout; -ASYNCIO_ENOTASK; -ASYNCIO_EFOREIGNLOOP. Cancelled: nothing is lost. */
+ASYNCIO_ASYNC int asyncio_streamwriter_wait_closed(struct asyncio_streamwriter *writer);
+
+/* Sets the marks in bytes: above `high` (-1: 64 KiB, or four times low) writing waits until no more than `low` (-1: a
+ * quarter of high) is kept. Takes effect at once. Returns: 0; -EINVAL unless high >= low >= 0. */
+ASYNCIO_API int asyncio_streamwriter_set_write_buffer_limits(struct asyncio_streamwriter *writer, ssize_t high,
+                                                             ssize_t low);
+
+/* Reads the marks; either may be NULL. */
+ASYNCIO_API void asyncio_streamwriter_get_write_buffer_limits(const struct asyncio_streamwriter *writer,
+                                                              size_t *ret_high, size_t *ret_low);
+
+/* How many bytes are kept to be sent. */
+ASYNCIO_API size_t asyncio_streamwriter_get_write_buffer_size(const struct asyncio_streamwriter *writer);
+
+/* The addresses of the two ends. Returns: 0; -ENOTCONN when the connection is gone. */
+ASYNCIO_API int asyncio_streamwriter_sockname(const struct asyncio_streamwriter *writer,
+                                              struct asyncio_address *ret_address);
+ASYNCIO_API int asyncio_streamwriter_peername(const struct asyncio_streamwriter *writer,
+                                              struct asyncio_address *ret_address);
+
+/* The connection's file descriptor, for getsockopt and the like; borrowed; it must not be closed, read or written.
+ * Returns: the fd; -ENOTCONN when the connection is gone. */
+ASYNCIO_API int asyncio_streamwriter_fileno(const struct asyncio_streamwriter *writer);
+
+/* ========================================================================================================== Servers
+ *
+ * A server listens, and serves each client in a task of its own. Somebody is its client from being accepted until the
+ * connection is closed and the task has ended, whichever comes last. */
+
+struct asyncio_server;
+
+/* What serves a client, in a task of its own and in a copy of the context in which the server was made. Reader and
+ * writer are borrowed: when it returns they are closed, after what was written has been sent, unless it took
+ * references; after a negative result they are closed in any case, and one other than -ECANCELED is reported to the
+ * loop's exception handler. `arg` has to live until asyncio_server_wait_closed has returned. */
+typedef int asyncio_client_connected(struct asyncio_streamreader *reader, struct asyncio_streamwriter *writer,
+                                     void *arg);
+
+/* Keywords of asyncio_start_server and asyncio_start_unix_server. */
+struct asyncio_server_kw {
+    size_t size; /* of this structure */
+    const char *source;
+    size_t limit;                /* of the readers; 0: 64 KiB */
+    const char *const *hosts;    /* several hosts, ended by NULL, in place of the one */
+    struct asyncio_socket *sock; /* a bound stream socket in place of an address; taken over, also on failure */
+    int family;                  /* of TCP: AF_INET or AF_INET6 only; 0: both */
+    int backlog;                 /* connections that wait to be accepted; 0: 100 */
+    bool no_reuse_address;       /* without SO_REUSEADDR */
+    bool reuse_port;             /* with SO_REUSEPORT; TCP only */
+    bool keep_alive;             /* with SO_KEEPALIVE */
+    bool no_start_serving;       /* asyncio_server_start_serving or _serve_forever begins to accept */
+    bool keep_socket_file;       /* the file of a Unix socket is not removed at the end */
+    size_t max_connections;      /* that are served at a time; more wait in the backlog; 0: no limit */
+    double close_timeout;        /* as in asyncio_connection_kw */
+};
+
+/* Listens on a host and port and serves each client by client_connected(reader, writer, arg). Host NULL or "" is every
+ * address of the machine, port 0 one that is free, which differs between the addresses if there are several. Each
+ * address is bound once; one that the machine lacks is passed over while another one can be bound. Small pieces are
+ * sent without delay (TCP_NODELAY).
+ * Accepting goes on by itself when the process or the machine has run out of descriptors or memory: the clients that
+ * wait are turned away, and the next try comes after 10 ms to 1 s. The loop's exception handler is told, but not again
+ * when it happens again within 10 s.
+ * Returns: 0, and a server that the caller unrefs; -EADDRINUSE and other errors of bind and listen, with the address in
+ * asyncio_error_detail; -EADDRNOTAVAIL when no address could be bound; -EINVAL; -ENOTSUP for a host that is a name;
+ * -ENOMEM; -EMFILE; -ASYNCIO_ENOTASK. Cancelled: nothing is left of the attempt. */
+ASYNCIO_ASYNC int asyncio_start_server_kw(asyncio_client_connected *client_connected, void *arg, const char *host,
+                                          int port, struct asyncio_server **ret_server,
+                                          const struct asyncio_server_kw *kw);
+
+/* Listens on a Unix socket; a path that begins with '@' is abstract. A socket file that is there already is removed,
+ * any other file never. The file is removed at the end if it is still the one that was made here; that of a .sock never
+ * is. Returns: as asyncio_start_server. */
+ASYNCIO_ASYNC int asyncio_start_unix_server_kw(asyncio_client_connected *client_connected, void *arg, const char *path,
+                                               struct asyncio_server **ret_server, const struct asyncio_server_kw *kw);
+
+#define asyncio_start_server(...) \
+    ASYNCIO__START_SERVER(__VA_ARGS__, .source = ASYNCIO_HERE, .size = sizeof(struct asyncio_server_kw))
+#define ASYNCIO__START_SERVER(client_connected, arg, host, port, ret_server, ...) \
+    asyncio_start_server_kw((client_connected), (arg), (host), (port), (ret_server), \
+                            &(const struct asyncio_server_kw){__VA_ARGS__})
+#define asyncio_start_unix_server(...) \
+    ASYNCIO__START_UNIX_SERVER(__VA_ARGS__, .source = ASYNCIO_HERE, .size = sizeof(struct asyncio_server_kw))
+#define ASYNCIO__START_UNIX_SERVER(client_connected, arg, path, ret_server, ...) \
+    asyncio_start_unix_server_kw((client_connected), (arg), (path), (ret_server), \
+                                 &(const struct asyncio_server_kw){__VA_ARGS__})
+
+/* Takes a reference. Returns its argument. */
+ASYNCIO_API struct asyncio_server *asyncio_server_ref(struct asyncio_server *server);
+
+/* Gives a reference back; NULL is allowed. The last one closes the server; its clients go on. Returns NULL. */
+ASYNCIO_API struct asyncio_server *asyncio_server_unref(struct asyncio_server *server);
+
+/* Begins to accept clients, after a turn of the others; harmless when it does. Returns: 0; -ASYNCIO_ECLOSED; errors of
+ * listen, with the address in asyncio_error_detail; -ASYNCIO_ENOTASK. Cancelled: it has not begun. */
+ASYNCIO_ASYNC int asyncio_server_start_serving(struct asyncio_server *server);
+
+/* True while it accepts clients. */
+ASYNCIO_API bool asyncio_server_is_serving(const struct asyncio_server *server);
+
+/* Serves until it is cancelled, which closes the server, or until somebody closes it, and waits for its clients.
+ * Returns: -ECANCELED in both cases, as in Python; -EBUSY when another task is in it; -ASYNCIO_ECLOSED when it is
+ * closed already; errors of listen; -ASYNCIO_ENOTASK. Cancelled: the server is closed; a second cancel ends the wait
+ * for the clients. */
+ASYNCIO_ASYNC int asyncio_server_serve_forever(struct asyncio_server *server);
+
+/* Stops listening; clients stay connected; a second call does nothing. The loop's close closes its servers, too. */
+ASYNCIO_API void asyncio_server_close(struct asyncio_server *server);
+
+/* Closes the connections of all present clients, after what was written has been sent. */
+ASYNCIO_API void asyncio_server_close_clients(struct asyncio_server *server);
+
+/* Aborts the connections of all present clients. */
+ASYNCIO_API void asyncio_server_abort_clients(struct asyncio_server *server);
+
+/* Waits until the server is closed and has no client; any number of tasks may. Returns: 0; -EDEADLK in a client's own
+ * task; -ASYNCIO_ENOTASK. Cancelled: nothing is lost. */
+ASYNCIO_ASYNC int asyncio_server_wait_closed(struct asyncio_server *server);
+
+/* Stops gracefully: closes the server, lets the tasks of its clients end by themselves for so many seconds, then
+ * cancels them, waits until they have ended and their connections have been flushed and closed, at most .close_timeout,
+ * and aborts the connections that are left. A task that ignores its cancel is left to asyncio_server_wait_closed. A
+ * client's own task may call it and is not counted.
+ * Returns: how many clients had to be cancelled; -EINVAL; -ENOMEM; -ASYNCIO_ENOTASK. Cancelled: the server is closed;
+ * clients that have not been cancelled yet go on. */
+ASYNCIO_ASYNC ssize_t asyncio_server_stop(struct asyncio_server *server, double seconds);
+
+/* The loop that it belongs to, borrowed. */
+ASYNCIO_API struct asyncio_loop *asyncio_server_get_loop(const struct asyncio_server *server);
+
+/* How many sockets it listens on; 0 once closed. */
+ASYNCIO_API size_t asyncio_server_n_sockets(const struct asyncio_server *server);
+
+/* Where socket `i` of them is bound. Returns: 0; -EINVAL; -ASYNCIO_ECLOSED. */
+ASYNCIO_API int asyncio_server_sockname(const struct asyncio_server *server, size_t i,
+                                        struct asyncio_address *ret_address);
+
+/* How many clients it has now. */
+ASYNCIO_API size_t asyncio_server_n_clients(const struct asyncio_server *server);
+
+/* What happened since the server was made. */
+struct asyncio_server_counts {
+    uint64_t accepted;  /* clients that were served */
+    uint64_t shed;      /* that were turned away for want of descriptors or memory */
+    uint64_t exhausted; /* times that accepting ran out of descriptors or memory */
+};
+
+/* Counts of a server, also of one that is closed. */
+/* The counts so far. Returns: them; zeros for NULL. */
+ASYNCIO_API struct asyncio_server_counts asyncio_server_counts(const struct asyncio_server *server);
+
 /* ==================================================================================================== Synchronisation
  *
  * Caller's memory, not thread-safe, fair: first come, first served. A primitive belongs to a loop while somebody
@@ -1240,8 +1628,9 @@ ASYNCIO_API struct asyncio_handle *asyncio_handle_unref(struct asyncio_handle *h
 enum asyncio_fd_events { ASYNCIO_READABLE = 1, ASYNCIO_WRITABLE = 4 };
 
 /* Calls callback(arg) whenever fd can be read, until removed; replaces the previous reader. The fd stays the
- * caller's, who removes it before closing. Returns: 0; -EINVAL; -EBADF; -EPERM for a file that cannot be polled;
- * -ENOMEM; -ASYNCIO_ECLOSED; -EOPNOTSUPP in the simulator. */
+ * caller's, who removes it before closing. Returns: 0; -EINVAL; -EBADF; -EPERM for a file that cannot be polled; -EBUSY
+ * for the fd of a socket or stream of the loop on which a task has waited; -ENOMEM; -ASYNCIO_ECLOSED; -EOPNOTSUPP in
+ * the simulator. */
 ASYNCIO_API int asyncio_loop_add_reader(struct asyncio_loop *loop, int fd, asyncio_callback *callback, void *arg);
 
 /* Ends the watch. Returns: 1; 0 when there was none. */
@@ -1326,6 +1715,108 @@ ASYNCIO_API int asyncio_loop_set_slow_callback_duration(struct asyncio_loop *loo
 #define ASYNCIO__CALL_SOON_THREADSAFE(loop, callback, arg, ...) \
     asyncio_loop_call_soon_threadsafe_kw((loop), (callback), (arg), &(const struct asyncio_callback_kw){__VA_ARGS__})
 #endif
+
+/* ============================================================================================================ Sockets
+ *
+ * Sockets without streams around them, as loop.sock_recv and its like in Python. A socket is the library's: it is
+ * non-blocking, closed on exec, belongs to the loop that ran when it was made, and works in the simulator too. One task
+ * at a time may wait in each direction; a second one gets -EBUSY.
+ *
+ * These hold for all that wait. Returns: also -ASYNCIO_ECLOSED when the socket is closed meanwhile; -EBADF when it was
+ * before; -EBUSY; -ASYNCIO_ENOTASK; -EXDEV outside of the socket's loop; the kernel's errors. Cancelled: it has not
+ * happened; when it had happened already, its result is returned and the cancel meets the next wait. So no byte that
+ * arrived and no connection that was accepted is ever lost. */
+
+/* Makes a socket: AF_INET, SOCK_STREAM, 0 and so on. Returns: 0, and a socket that the caller unrefs; the errors of
+ * socket(2); -ASYNCIO_ENOLOOP; -ENOMEM. */
+ASYNCIO_API int asyncio_socket(int domain, int type, int protocol, struct asyncio_socket **ret_socket);
+
+/* Makes two that are connected; AF_UNIX. Returns: as asyncio_socket. */
+ASYNCIO_API int asyncio_socketpair(int domain, int type, int protocol, struct asyncio_socket *ret_sockets[2]);
+
+/* Makes a socket of an fd, which it owns from then on, and makes the fd non-blocking and closed on exec.
+ * Returns: 0; -ENOTSOCK; -EBADF; -EBUSY when the fd is watched, or belongs to another socket of the loop that a task
+ * has waited on; -EOPNOTSUPP in the simulator; -ASYNCIO_ENOLOOP; -ENOMEM; on failure the fd stays the caller's. */
+ASYNCIO_API int asyncio_socket_from_fd(int fd, struct asyncio_socket **ret_socket);
+
+/* Takes a reference. Returns its argument. */
+ASYNCIO_API struct asyncio_socket *asyncio_socket_ref(struct asyncio_socket *socket);
+
+/* Gives a reference back; NULL is allowed. The last one closes the socket, also when its loop is closed already.
+ * Returns NULL. */
+ASYNCIO_API struct asyncio_socket *asyncio_socket_unref(struct asyncio_socket *socket);
+
+/* Closes a socket: whoever waits on it gets -ASYNCIO_ECLOSED. A second call does nothing. Returns: 0; errors of
+ * close(2), after which it is closed too. */
+ASYNCIO_API int asyncio_socket_close(struct asyncio_socket *socket);
+
+/* Takes the fd out of the socket, which is closed then; the fd is non-blocking and the caller's to close.
+ * Returns: the fd; -EBUSY while a task waits on it; -EBADF; -EOPNOTSUPP in the simulator. */
+ASYNCIO_API int asyncio_socket_detach(struct asyncio_socket *socket);
+
+/* The fd, borrowed, for calls that this library does not have. Returns: the fd; -EBADF when closed. */
+ASYNCIO_API int asyncio_socket_fileno(const struct asyncio_socket *socket);
+
+/* As bind(2), listen(2), shutdown(2), getsockname(2), getpeername(2), setsockopt(2). Returns: 0; their errors;
+ * -EBADF. */
+ASYNCIO_API int asyncio_socket_bind(struct asyncio_socket *socket, const struct asyncio_address *address);
+ASYNCIO_API int asyncio_socket_listen(struct asyncio_socket *socket, int backlog);
+ASYNCIO_API int asyncio_socket_shutdown(struct asyncio_socket *socket, int how);
+ASYNCIO_API int asyncio_socket_getsockname(const struct asyncio_socket *socket, struct asyncio_address *ret_address);
+ASYNCIO_API int asyncio_socket_getpeername(const struct asyncio_socket *socket, struct asyncio_address *ret_address);
+ASYNCIO_API int asyncio_socket_setsockopt(struct asyncio_socket *socket, int level, int name, const void *value,
+                                          size_t size);
+
+/* As getsockopt(2). Returns: the size of the value; its errors; -EBADF. */
+ASYNCIO_API ssize_t asyncio_socket_getsockopt(const struct asyncio_socket *socket, int level, int name,
+                                              void *ret_value, size_t size);
+
+/* Receives up to `size` bytes, and waits for the first. Returns: bytes, 0 at the end of a stream. */
+ASYNCIO_ASYNC ssize_t asyncio_sock_recv(struct asyncio_socket *socket, void *buffer, size_t size);
+
+/* Receives a datagram and, unless NULL, the address of who sent it; what does not fit into the buffer is lost.
+ * Returns: bytes. */
+ASYNCIO_ASYNC ssize_t asyncio_sock_recvfrom(struct asyncio_socket *socket, void *buffer, size_t size,
+                                            struct asyncio_address *ret_address);
+
+/* Sends what the kernel takes at once, and waits until it takes something. Returns: bytes. */
+ASYNCIO_ASYNC ssize_t asyncio_sock_send(struct asyncio_socket *socket, const void *data, size_t size);
+
+/* Sends everything, in several parts if need be. Returns: 0; an error, after which nobody knows how much was sent.
+ * Cancelled: likewise; who has to know uses asyncio_sock_send. */
+ASYNCIO_ASYNC int asyncio_sock_sendall(struct asyncio_socket *socket, const void *data, size_t size);
+
+/* Sends a datagram, to the connected peer when the address is NULL. Returns: bytes. */
+ASYNCIO_ASYNC ssize_t asyncio_sock_sendto(struct asyncio_socket *socket, const void *data, size_t size,
+                                          const struct asyncio_address *address);
+
+/* Connects. Cancelled: it is unknown whether the connection was made; close the socket. Returns: 0. */
+ASYNCIO_ASYNC int asyncio_sock_connect(struct asyncio_socket *socket, const struct asyncio_address *address);
+
+/* Accepts a connection and, unless NULL, tells the peer's address, an empty one when the peer has gone again.
+ * Connections that were given up while they waited are passed over. Returns: 0, and a socket that the caller unrefs;
+ * -EMFILE, -ENOMEM and the like, and the connection goes on waiting. */
+ASYNCIO_ASYNC int asyncio_sock_accept(struct asyncio_socket *socket, struct asyncio_socket **ret_socket,
+                                      struct asyncio_address *ret_address);
+
+/* Keywords of asyncio_sock_sendfile. */
+struct asyncio_sendfile_kw {
+    size_t size;      /* of this structure */
+    int64_t offset;   /* of the first byte in the file; the file's own position neither counts nor moves */
+    int64_t count;    /* most bytes; 0: to the end of the file */
+    bool no_fallback; /* where the kernel cannot send it: -ASYNCIO_ESENDFILE, rather than reading it in a thread */
+};
+
+/* Sends a file of the process over a connected stream socket; the simulator always reads it. Returns: bytes; -EINVAL;
+ * -ASYNCIO_ESENDFILE; an error, after which asyncio_error_detail begins with how many bytes were sent. Cancelled:
+ * likewise, so the cancel's own reason is not told. */
+ASYNCIO_ASYNC int64_t asyncio_sock_sendfile_kw(struct asyncio_socket *socket, int file,
+                                               const struct asyncio_sendfile_kw *kw);
+
+#define asyncio_sock_sendfile(...) \
+    ASYNCIO__SOCK_SENDFILE(__VA_ARGS__, .size = sizeof(struct asyncio_sendfile_kw))
+#define ASYNCIO__SOCK_SENDFILE(socket, file, ...) \
+    asyncio_sock_sendfile_kw((socket), (file), &(const struct asyncio_sendfile_kw){__VA_ARGS__})
 
 /* ================================================================================================== Looking inside */
 

@@ -91,9 +91,13 @@ ASYNCIO_API int64_t asyncio_park(struct asyncio_waiter *waiter);
  * already. */
 ASYNCIO_API void asyncio_unpark(struct asyncio_waiter *waiter, int64_t result);
 
-/* Delivers a cancel that is pending, as an I/O call does on entry. Returns: 0; -ECANCELED, which is then no longer
- * pending. */
+/* Delivers a cancel that is pending. Returns: 0; -ECANCELED, which is then no longer pending. */
 ASYNCIO_API int asyncio_cancel_point(void);
+
+/* What every I/O call does first, also one that finds its data in a buffer: delivers a cancel that is pending, and
+ * after 64 I/O calls since the task last resumed yields once, so that a peer who always has something does not starve
+ * the other tasks. Returns: 0; -ECANCELED; -ASYNCIO_ENOTASK outside a task. */
+ASYNCIO_ASYNC int asyncio_io_point(void);
 
 /* ========================================================================================================= Operations
  *
@@ -108,7 +112,12 @@ enum asyncio_opcode {
     ASYNCIO_OP_RECV,    /* buffer, flags of recv(2) */
     ASYNCIO_OP_SEND,    /* buffer, flags of send(2); MSG_NOSIGNAL is always added */
     ASYNCIO_OP_ACCEPT,  /* result: a new fd, non-blocking and close-on-exec */
-    ASYNCIO_OP_CONNECT, /* address; result: 0 */
+    ASYNCIO_OP_CONNECT,  /* address; result: 0 */
+    ASYNCIO_OP_SENDV,    /* vector: the pieces in one go, as sendmsg(2); result: bytes; MSG_NOSIGNAL is always added */
+    ASYNCIO_OP_RECVFROM, /* datagram; result: bytes, and who sent them in *datagram.address unless that is NULL */
+    ASYNCIO_OP_SENDTO,   /* datagram; result: bytes; to the connected peer when datagram.address is NULL; -ENOBUFS when
+                            a Unix socket that it is not connected to has no room: no event would tell of any */
+    ASYNCIO_OP_SENDFILE, /* sendfile: from a regular file to the socket; result: bytes, 0 at the end of the file */
 
     /* From here on an operation never waits: submit finishes it at once. */
     ASYNCIO_OP_SOCKET,     /* make; result: fd */
@@ -117,13 +126,22 @@ enum asyncio_opcode {
     ASYNCIO_OP_BIND,       /* address */
     ASYNCIO_OP_LISTEN,     /* argument: backlog */
     ASYNCIO_OP_SHUTDOWN,   /* argument: SHUT_RD, SHUT_WR, SHUT_RDWR */
-    ASYNCIO_OP_CLOSE, /* at once; what waits on the fd completes with -ECANCELED in the next poll, which does not block
-                       */
+    ASYNCIO_OP_SOCKNAME,   /* name: where the socket is bound; result: 0 and *name.address */
+    ASYNCIO_OP_PEERNAME,   /* name: whom it is connected to; result: 0 and *name.address */
+    ASYNCIO_OP_SETSOCKOPT, /* option; result: 0 */
+    ASYNCIO_OP_GETSOCKOPT, /* option; result: the size of the value */
+    ASYNCIO_OP_STAT,       /* file: of file.path itself, links not followed; result: 0 and the rest of `file` */
+    ASYNCIO_OP_UNLINK,     /* file: removes the name file.path; result: 0 */
+    ASYNCIO_OP_CLOSE,      /* at once; what waits on the fd completes with -ASYNCIO_ECLOSED in the next poll, which
+                              does not block */
+    ASYNCIO_OP_FORGET,     /* as CLOSE, but the fd stays open: it leaves the library */
 };
 
 enum asyncio_op_flags {
     ASYNCIO_OP_STANDING = 1, /* POLL, ACCEPT, RECV: completes again and again */
     ASYNCIO_OP_FOREIGN = 2,  /* the fd is not the library's: watched by level, never owned */
+    ASYNCIO_OP_NOWAIT = 4,   /* submit finishes it at once: with -EAGAIN where it would have to wait, as far as the
+                                last poll knows; -EINVAL for CONNECT and with STANDING */
 };
 
 /* Said with a completion of a standing operation. */
@@ -147,6 +165,41 @@ struct asyncio_op_address {
     size_t size;
 };
 
+struct asyncio_op_vector {
+    const struct asyncio_bytes *pieces;
+    size_t n; /* more than IOV_MAX count as IOV_MAX */
+    int flags;
+};
+
+struct asyncio_op_datagram {
+    void *data;
+    size_t size;
+    struct asyncio_address *address;
+    int flags;
+};
+
+struct asyncio_op_sendfile {
+    int file; /* of the process, in every back end but the simulator, which has none: -EOPNOTSUPP */
+    int64_t offset;
+    size_t count;
+};
+
+struct asyncio_op_name {
+    struct asyncio_address *address;
+};
+
+struct asyncio_op_option {
+    int level, name;
+    void *value;
+    size_t size;
+};
+
+struct asyncio_op_file {
+    const char *path;
+    uint64_t device, inode;
+    bool is_socket;
+};
+
 struct asyncio_op_make {
     int domain, type, protocol;
     int fds[2];
@@ -163,6 +216,12 @@ struct asyncio_op {
         struct asyncio_op_poll poll;
         struct asyncio_op_buffer buffer;
         struct asyncio_op_address address;
+        struct asyncio_op_vector vector;
+        struct asyncio_op_datagram datagram;
+        struct asyncio_op_sendfile sendfile;
+        struct asyncio_op_name name;
+        struct asyncio_op_option option;
+        struct asyncio_op_file file;
         struct asyncio_op_make make;
         int argument;
     };
@@ -176,6 +235,7 @@ struct asyncio_backend_ops {
     size_t size; /* of this structure */
     const char *name;
     bool simulated; /* its clock jumps: every turn polls, and nothing wakes it but what the program does */
+    bool own_fds;   /* the fds of its operations are none of the process */
 
     /* `options` is what follows the colon of "name:options", or NULL. Returns: 0 or a negative error. */
     int (*open)(struct asyncio_backend **ret_backend, const char *options, int64_t start_ns);
@@ -220,7 +280,8 @@ ASYNCIO_API const struct asyncio_backend_ops *const *asyncio_backends(void);
 ASYNCIO_API int asyncio_new_event_loop_on(struct asyncio_loop **ret_loop, const struct asyncio_backend_ops *ops,
                                           const char *options, const struct asyncio_loop_kw *kw);
 
-/* Begins an operation on the loop's back end. Returns: as `submit`. */
+/* Begins an operation on the loop's back end. Returns: as `submit`. Once the loop is closed the result is
+ * -ASYNCIO_ECLOSED, but a CLOSE still closes an fd of the process: what is left over can be given back. */
 ASYNCIO_API bool asyncio_op_submit(struct asyncio_loop *loop, struct asyncio_op *op);
 
 /* Takes it back. Returns: as `cancel`. */
@@ -231,6 +292,10 @@ ASYNCIO_API bool asyncio_op_cancel(struct asyncio_loop *loop, struct asyncio_op 
  * Returns: its result. Cancelled: it did not happen; when it had happened already, its result is returned and the
  * cancel meets the next wait. */
 ASYNCIO_ASYNC int64_t asyncio_op_await(struct asyncio_op *op);
+
+/* The same without asyncio_io_point, for whoever has been through that and then looked again at what the operation is
+ * about: while a task yields there, others may close an fd, and its number may come to stand for something else. */
+ASYNCIO_ASYNC int64_t asyncio_op_park(struct asyncio_op *op);
 
 /* ======================================================================================================= Embedding */
 

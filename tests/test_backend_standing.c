@@ -253,7 +253,7 @@ TEST_NO_SWEEP(close_while_due, "an fd is closed while its standing operation is 
     wait_for(&standing, 2);
     close_fd(fds[0]);
     look_often();
-    EXPECT_TRACE("readable: 1 more\nreadable: 1 more\nreadable: -ECANCELED\n");
+    EXPECT_TRACE("readable: 1 more\nreadable: 1 more\nreadable: -ASYNCIO_ECLOSED\n");
     close_fd(fds[1]);
     close_rig();
 }

@@ -249,7 +249,8 @@ TEST_NO_SWEEP(cancel_undoes, "a cancelled receive takes nothing; its memory is f
     close_rig();
 }
 
-TEST_NO_SWEEP(close_cancels, "closing an fd completes what waits for it with -ECANCELED, from the next poll", RIG)
+TEST_NO_SWEEP(close_ends_waits, "closing an fd completes what waits for it with -ASYNCIO_ECLOSED, from the next poll",
+              RIG)
 {
     static char block[65536];
     struct probe reader = {0}, writer = {0};
@@ -268,13 +269,13 @@ TEST_NO_SWEEP(close_cancels, "closing an fd completes what waits for it with -EC
     EXPECT(ops->pending(backend) > 0);
     /* It does not block, as there is something to report. */
     EXPECT_INT(ops->poll(backend, INT64_MAX, false), 0);
-    EXPECT_TRACE("reader: -ECANCELED\nwriter: -ECANCELED\n");
+    EXPECT_TRACE("reader: -ASYNCIO_ECLOSED\nwriter: -ASYNCIO_ECLOSED\n");
     EXPECT_INT(ops->pending(backend), 0);
     close_fd(fds[1]);
     close_rig();
 }
 
-TEST_NO_SWEEP(close_then_cancel, "what a close has cancelled can still be taken back before it is reported", RIG)
+TEST_NO_SWEEP(close_then_cancel, "what a close has ended can still be taken back before it is reported", RIG)
 {
     struct probe reader = {0}, standing = {0};
     int fds[2];
@@ -287,7 +288,7 @@ TEST_NO_SWEEP(close_then_cancel, "what a close has cancelled can still be taken 
     close_fd(fds[1]);
     EXPECT(ops->cancel(backend, &reader.op));
     look_often();
-    EXPECT_TRACE("standing: -ECANCELED\n");
+    EXPECT_TRACE("standing: -ASYNCIO_ECLOSED\n");
     close_rig();
 }
 
@@ -336,7 +337,7 @@ TEST_NO_SWEEP(number_reused_in_batch, "an event of a closed fd does not reach wh
         look();
     look_often();
     EXPECT_INT(fresh.completions, 0);
-    EXPECT_INT(both[0].probe.op.result + both[1].probe.op.result, 3 - ECANCELED);
+    EXPECT_INT(both[0].probe.op.result + both[1].probe.op.result, 3 - ASYNCIO_ECLOSED);
     EXPECT(ops->cancel(backend, &fresh.op));
     for (int i = 0; i < 4; i++)
         close_fd(both[i / 2].fds[i % 2]);
@@ -403,7 +404,7 @@ TEST_NO_SWEEP(close_in_complete, "complete() may close its own fd, one-shot or s
     wait_for(&standing, 1);
     standing.then = NULL;
     look_often();
-    EXPECT_TRACE("one-shot: 1\nstanding: 1 more\nstanding: -ECANCELED\n");
+    EXPECT_TRACE("one-shot: 1\nstanding: 1 more\nstanding: -ASYNCIO_ECLOSED\n");
     close_fd(fds[1]);
     close_fd(more[1]);
     close_rig();

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -71,6 +72,7 @@ TEST(would_block, "-EAGAIN when an operation has to wait")
     char data[4] = "abc";
     int fds[2];
 
+    test_spare(ASYNCIO__SHORT_TRANSFERS, "its reads and writes are whole");
     make(ASYNCIO_OP_SOCKETPAIR, fds);
     EXPECT_INT(transfer(ASYNCIO_OP_RECV, fds[0], data, sizeof data, 0), -EAGAIN);
     EXPECT_INT(transfer(ASYNCIO_OP_READ, fds[0], data, sizeof data, 0), -EAGAIN);
@@ -105,10 +107,29 @@ static void expect_broken_pipe(int fd)
     EXPECT_INT(transfer(ASYNCIO_OP_WRITE, fd, data, 3, 0), -EPIPE);
 }
 
+static int64_t send_file(int fd, int file, int64_t offset, size_t count)
+{
+    return perform((struct asyncio_op){.opcode = ASYNCIO_OP_SENDFILE, .fd = fd, .sendfile = {file, offset, count}});
+}
+
+static void expect_broken_socket(int fd)
+{
+    static const struct asyncio_bytes pieces[] = {{"a", 1}, {"bc", 2}};
+    FILE *file = tmpfile();
+    char data[4] = "abc";
+
+    EXPECT_INT(transfer(ASYNCIO_OP_SEND, fd, data, 3, 0), -EPIPE);
+    EXPECT_INT(perform((struct asyncio_op){.opcode = ASYNCIO_OP_SENDV, .fd = fd, .vector = {pieces, 2, 0}}), -EPIPE);
+    EXPECT_INT(perform((struct asyncio_op){.opcode = ASYNCIO_OP_SENDTO, .fd = fd, .datagram = {data, 3, NULL, 0}}),
+               -EPIPE);
+    EXPECT_INT(write(fileno(file), data, 3), 3);
+    EXPECT_INT(send_file(fd, fileno(file), 0, 3), -EPIPE);
+    fclose(file);
+}
+
 /* SIGPIPE would end this process. */
 static void break_pipe_and_socket(void)
 {
-    char data[4] = "abc";
     int fds[2];
 
     make(ASYNCIO_OP_PIPE, fds);
@@ -118,7 +139,7 @@ static void break_pipe_and_socket(void)
     make(ASYNCIO_OP_SOCKETPAIR, fds);
     close(fds[0]);
     expect_broken_pipe(fds[1]);
-    EXPECT_INT(transfer(ASYNCIO_OP_SEND, fds[1], data, 3, 0), -EPIPE);
+    expect_broken_socket(fds[1]);
     close(fds[1]);
 }
 
@@ -253,6 +274,201 @@ TEST(connect_to_full_backlog, "a Unix listener whose backlog is full refuses, as
     close(listener);
 }
 
+/* A TCP connection by the kernel alone. */
+static void tcp_pair(int fds[2])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    EXPECT_INT(bind(listener, (struct sockaddr *)&address, size), 0);
+    EXPECT_INT(listen(listener, 1), 0);
+    getsockname(listener, (struct sockaddr *)&address, &size);
+    EXPECT_INT(connect(fds[0], (struct sockaddr *)&address, size), 0);
+    fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    close(listener);
+    fcntl(fds[0], F_SETFL, O_NONBLOCK);
+}
+
+TEST(no_sigpipe_of_part,
+     "a sendfile whose first part is taken and whose second meets the peer's reset is short, and no signal")
+{
+    struct pollfd query = {.events = POLLRDHUP};
+    struct sigaction action;
+    sigset_t pending;
+    int fds[2];
+    FILE *file = tmpfile();
+    int64_t r;
+
+    tcp_pair(fds);
+    EXPECT_INT(ftruncate(fileno(file), 1000000), 0);
+    close(fds[1]);
+    query.fd = fds[0];
+    EXPECT_INT(poll(&query, 1, 5000), 1);
+    r = send_file(fds[0], fileno(file), 0, 1000000);
+    EXPECT(r > 0 || r == -EPIPE || r == -ECONNRESET);
+    r = send_file(fds[0], fileno(file), 0, 1000000);
+    EXPECT(r == -EPIPE || r == -ECONNRESET);
+    sigpending(&pending);
+    EXPECT(!sigismember(&pending, SIGPIPE));
+    EXPECT_INT(sigaction(SIGPIPE, NULL, &action), 0);
+    EXPECT(action.sa_handler == SIG_DFL);
+    close(fds[0]);
+    fclose(file);
+}
+
+TEST(send_files, "SENDFILE sends from an offset and leaves the file's own position; 0 at its end; the kernel's errors")
+{
+    FILE *file = tmpfile();
+    char data[16] = "";
+    int fds[2], ends[2], fd = fileno(file);
+
+    make(ASYNCIO_OP_SOCKETPAIR, fds);
+    make(ASYNCIO_OP_PIPE, ends);
+    EXPECT_INT(write(fd, "hello world", 11), 11);
+    EXPECT_INT(lseek(fd, 2, SEEK_SET), 2);
+    EXPECT_INT(send_file(fds[0], fd, 6, 3), 3);
+    EXPECT_INT(send_file(fds[0], fd, 9, 100), 2);
+    EXPECT_INT(send_file(fds[0], fd, 11, 100), 0);
+    EXPECT_INT(send_file(fds[0], fd, 0, 0), 0);
+    EXPECT_INT(lseek(fd, 0, SEEK_CUR), 2);
+    EXPECT_INT(recv(fds[1], data, sizeof data, 0), 5);
+    EXPECT_STR(data, "world");
+    EXPECT_INT(send_file(fds[0], fd, -1, 3), -EINVAL);
+    EXPECT_INT(send_file(fds[0], 900000, 0, 3), -EBADF);
+    EXPECT_INT(send_file(900000, fd, 0, 3), -EBADF);
+    EXPECT(send_file(fds[0], ends[0], 0, 3) < 0);
+    EXPECT(send_file(fds[0], fds[1], 0, 3) < 0);
+    while (send_file(fds[0], fd, 0, 11) > 0)
+        ;
+    EXPECT_INT(send_file(fds[0], fd, 0, 11), -EAGAIN);
+    close_both(fds);
+    close_both(ends);
+    fclose(file);
+}
+
+static int unix_datagram_socket(struct asyncio_address *ret_address, const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "asyncio-test-%s-%d", name, (int)getpid());
+    memcpy(ret_address->data.bytes, &address, sizeof address);
+    ret_address->size = sizeof address;
+    EXPECT_INT(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static int64_t send_to(int fd, struct asyncio_address *address)
+{
+    char data[4] = "abc";
+
+    return perform((struct asyncio_op){.opcode = ASYNCIO_OP_SENDTO, .fd = fd, .datagram = {data, 3, address, 0}});
+}
+
+TEST(full_unix_datagram_socket,
+     "a Unix datagram without room is -ENOBUFS where nothing is connected, as no event would tell of any, else -EAGAIN")
+{
+    struct asyncio_address address;
+    struct pollfd query = {.events = POLLOUT};
+    int receiver = unix_datagram_socket(&address, "full"), stranger, friend;
+    int64_t r;
+
+    stranger = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    friend = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    EXPECT_INT(connect(friend, (struct sockaddr *)address.data.bytes, (socklen_t)address.size), 0);
+    for (r = 3; r == 3; r = send_to(friend, &address))
+        ;
+    EXPECT_INT(r, -EAGAIN);
+    query.fd = friend;
+    EXPECT_INT(poll(&query, 1, 0), 0);
+    EXPECT_INT(send_to(friend, NULL), -EAGAIN);
+    EXPECT_INT(send_to(stranger, &address), -ENOBUFS);
+    query.fd = stranger;
+    EXPECT_INT(poll(&query, 1, 0), 1);
+    EXPECT_INT(transfer(ASYNCIO_OP_RECV, receiver, (char[4]){0}, 4, 0), 3);
+    EXPECT_INT(send_to(stranger, &address), 3);
+    close(receiver);
+    EXPECT_INT(send_to(stranger, &address), -ECONNREFUSED);
+    close(stranger);
+    close(friend);
+}
+
+TEST(sender_of_unix_datagram, "who sent a Unix datagram: a name as long as the kernel says, none without one")
+{
+    struct asyncio_address address, sender = {.size = 99}, named;
+    int receiver = unix_datagram_socket(&address, "receiver"), fds[2];
+    char data[4];
+    struct asyncio_op recvfrom = {.opcode = ASYNCIO_OP_RECVFROM, .fd = receiver, .datagram = {data, 4, &sender, 0}};
+
+    fds[0] = unix_datagram_socket(&named, "sender");
+    fds[1] = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    EXPECT_INT(perform(recvfrom), -EAGAIN);
+    EXPECT_INT(sender.size, 99);
+    EXPECT_INT(send_to(fds[0], &address), 3);
+    EXPECT_INT(send_to(fds[1], &address), 3);
+    EXPECT_INT(perform(recvfrom), 3);
+    EXPECT_INT(sender.size, named.size);
+    EXPECT(memcmp(sender.data.bytes, named.data.bytes, named.size) == 0);
+    EXPECT_INT(perform(recvfrom), 3);
+    EXPECT_INT(sender.size, 0);
+    close_both(fds);
+    close(receiver);
+}
+
+TEST(option_values, "options of any size, as the kernel keeps them; one beyond all measure is -EINVAL")
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 5}, got = {0};
+    int fd = tcp_socket(), type = 0;
+    struct asyncio_op op = {.opcode = ASYNCIO_OP_GETSOCKOPT, .fd = fd, .option = {SOL_SOCKET, SO_TYPE, &type, 4}};
+
+    EXPECT_INT(perform(op), sizeof type);
+    EXPECT_INT(type, SOCK_STREAM);
+    op = (struct asyncio_op){
+        .opcode = ASYNCIO_OP_SETSOCKOPT, .fd = fd, .option = {SOL_SOCKET, SO_LINGER, &linger, sizeof linger}};
+    EXPECT_INT(perform(op), 0);
+    op.option.size = (size_t)UINT32_MAX + 1 + sizeof linger;
+    EXPECT_INT(perform(op), -EINVAL);
+    op.opcode = ASYNCIO_OP_GETSOCKOPT;
+    EXPECT_INT(perform(op), -EINVAL);
+    op.option.value = &got;
+    op.option.size = sizeof got;
+    EXPECT_INT(perform(op), sizeof got);
+    EXPECT_INT(got.l_linger, 5);
+    close(fd);
+}
+
+TEST(stat_and_unlink, "STAT tells of the path itself, not of what a link points to; UNLINK removes that")
+{
+    char directory[] = "/tmp/asyncio-test-XXXXXX", path[64], link[64];
+    struct asyncio_op op = {.opcode = ASYNCIO_OP_STAT, .file = {.is_socket = true}};
+    struct stat about;
+    FILE *file;
+
+    EXPECT(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/file", directory);
+    snprintf(link, sizeof link, "%s/link", directory);
+    file = fopen(path, "we");
+    EXPECT_INT(symlink(path, link), 0);
+    EXPECT_INT(lstat(link, &about), 0);
+    op.file.path = link;
+    EXPECT_INT(asyncio__op_perform(&op), 0);
+    EXPECT_INT(op.file.inode, about.st_ino);
+    EXPECT_INT(op.file.device, about.st_dev);
+    EXPECT(!op.file.is_socket);
+    op.opcode = ASYNCIO_OP_UNLINK;
+    EXPECT_INT(asyncio__op_perform(&op), 0);
+    op.opcode = ASYNCIO_OP_STAT;
+    EXPECT_INT(asyncio__op_perform(&op), -ENOENT);
+    op.file.path = path;
+    EXPECT_INT(asyncio__op_perform(&op), 0);
+    EXPECT(op.file.inode != about.st_ino);
+    fclose(file);
+    unlink(path);
+    rmdir(directory);
+}
+
 TEST(directions, "what each operation waits for; one that is not known is -EINVAL")
 {
     static const struct {
@@ -265,8 +481,16 @@ TEST(directions, "what each operation waits for; one that is not known is -EINVA
         {ASYNCIO_OP_WRITE, ASYNCIO_WRITABLE},
         {ASYNCIO_OP_SEND, ASYNCIO_WRITABLE},
         {ASYNCIO_OP_CONNECT, ASYNCIO_WRITABLE},
-        {ASYNCIO_OP_CLOSE, 0},
+        {ASYNCIO_OP_SENDV, ASYNCIO_WRITABLE},
+        {ASYNCIO_OP_RECVFROM, ASYNCIO_READABLE},
+        {ASYNCIO_OP_SENDTO, ASYNCIO_WRITABLE},
+        {ASYNCIO_OP_SENDFILE, ASYNCIO_WRITABLE},
         {ASYNCIO_OP_SOCKET, 0},
+        {ASYNCIO_OP_SOCKNAME, 0},
+        {ASYNCIO_OP_SETSOCKOPT, 0},
+        {ASYNCIO_OP_STAT, 0},
+        {ASYNCIO_OP_CLOSE, 0},
+        {ASYNCIO_OP_FORGET, 0},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

@@ -256,8 +256,8 @@ TEST_NO_SWEEP(ports, "port 0 chooses; families are apart; a name is free again a
 TEST_NO_SWEEP(paths, "a Unix path that nobody has is -ENOENT, as on disk", RIG)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/tmp/asyncio.sock"};
-    struct sockaddr_un longest = {.sun_family = AF_UNIX};
-    int listener;
+    struct sockaddr_un longest = {.sun_family = AF_UNIX}, first = unix_address("00000");
+    int listener, chosen;
 
     open_rig("sim:1");
     EXPECT_INT(connect_to(AF_UNIX, &address, sizeof address), -ENOENT);
@@ -272,6 +272,15 @@ TEST_NO_SWEEP(paths, "a Unix path that nobody has is -ENOENT, as on disk", RIG)
     memset(longest.sun_path, 'x', sizeof longest.sun_path);
     EXPECT_INT(bind_to(listener, &longest, sizeof longest), 0);
     EXPECT_INT(bind_to(listener, &longest, sizeof longest), -EINVAL);
+    close_fd(listener);
+    /* The first name that the machine would give to who asks for none. */
+    listener = make_socket(AF_UNIX);
+    chosen = make_socket(AF_UNIX);
+    EXPECT_INT(bind_to(listener, &first, offsetof(struct sockaddr_un, sun_path) + 6), 0);
+    EXPECT_INT(bind_to(chosen, &first, sizeof(sa_family_t)), 0);
+    EXPECT_INT(listen_on(chosen, 1), 0);
+    EXPECT_INT(connect_to(AF_UNIX, &first, offsetof(struct sockaddr_un, sun_path) + 6), -ECONNREFUSED);
+    close_fd(chosen);
     close_fd(listener);
     close_rig();
 }
@@ -342,20 +351,83 @@ TEST_NO_SWEEP(nonsense, "calls that make no sense for a socket's state or for an
     start(&probe, "urgent", (struct asyncio_op){.opcode = ASYNCIO_OP_SEND, .fd = fds[0], .buffer.flags = MSG_OOB});
     close_fd(fds[0]);
     close_fd(fds[1]);
-    EXPECT_TRACE("connect: -EINVAL at once\nurgent: -EOPNOTSUPP at once\n");
+    EXPECT_TRACE("connect: -EISCONN at once\nurgent: -EOPNOTSUPP at once\n");
     close_rig();
 }
 
-TEST_NO_SWEEP(datagrams, "kinds of sockets that the machine does not have", RIG)
+TEST_NO_SWEEP(not_simulated, "kinds of sockets that the machine does not have, and files, which it has none of", RIG)
 {
+    static const struct {
+        int opcode;
+        struct asyncio_op_make make;
+        int expected;
+    } cases[] = {
+        {ASYNCIO_OP_SOCKET, {.domain = AF_UNIX, .type = SOCK_SEQPACKET}, -EPROTONOSUPPORT},
+        {ASYNCIO_OP_SOCKET, {.domain = AF_INET, .type = SOCK_RAW}, -EPROTONOSUPPORT},
+        {ASYNCIO_OP_SOCKET, {.domain = AF_INET, .type = SOCK_STREAM, .protocol = IPPROTO_UDP}, -EPROTONOSUPPORT},
+        {ASYNCIO_OP_SOCKET, {.domain = AF_PACKET, .type = SOCK_DGRAM}, -EAFNOSUPPORT},
+        {ASYNCIO_OP_SOCKETPAIR, {.domain = AF_INET, .type = SOCK_STREAM}, -EOPNOTSUPP},
+        {ASYNCIO_OP_SOCKETPAIR, {.domain = AF_UNIX, .type = SOCK_SEQPACKET}, -EPROTONOSUPPORT},
+    };
+    struct probe probe = {0};
+    int fds[2];
+
     open_rig("sim:1");
-    EXPECT_INT(call((struct asyncio_op){.opcode = ASYNCIO_OP_SOCKET, .make = {.domain = AF_INET, .type = SOCK_DGRAM}}),
-               -EPROTONOSUPPORT);
-    EXPECT_INT(
-        call((struct asyncio_op){.opcode = ASYNCIO_OP_SOCKETPAIR, .make = {.domain = AF_INET, .type = SOCK_STREAM}}),
-        -EOPNOTSUPP);
-    EXPECT_INT(
-        call((struct asyncio_op){.opcode = ASYNCIO_OP_SOCKETPAIR, .make = {.domain = AF_UNIX, .type = SOCK_DGRAM}}),
-        -EPROTONOSUPPORT);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        EXPECT_INT(call((struct asyncio_op){.opcode = (uint8_t)cases[i].opcode, .make = cases[i].make}),
+                   cases[i].expected);
+    make_pair(fds);
+    start(&probe, "sendfile", (struct asyncio_op){.opcode = ASYNCIO_OP_SENDFILE, .fd = fds[0], .sendfile.count = 1});
+    EXPECT_TRACE("sendfile: -EOPNOTSUPP at once\n");
+    close_fd(fds[0]);
+    close_fd(fds[1]);
+    close_rig();
+}
+
+TEST_NO_SWEEP(inodes, "each socket file has an inode of its own, also at a path that had another before", RIG)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/tmp/asyncio.sock"};
+    struct asyncio_op about = {.opcode = ASYNCIO_OP_STAT, .file.path = address.sun_path};
+
+    open_rig("sim:1");
+    for (uint64_t inode = 1; inode < 4; inode++) {
+        int fd = make_socket(AF_UNIX);
+
+        EXPECT_INT(bind_to(fd, &address, sizeof address), 0);
+        EXPECT(ops->submit(backend, &about));
+        EXPECT_INT(about.result, 0);
+        EXPECT_INT((int64_t)about.file.inode, (int64_t)inode);
+        close_fd(fd);
+        if (inode < 3)
+            EXPECT_INT(call((struct asyncio_op){.opcode = ASYNCIO_OP_UNLINK, .file.path = address.sun_path}), 0);
+    }
+    /* The last file is left, which is no harm. */
+    close_rig();
+}
+
+TEST_NO_SWEEP(ports_run_out, "a client without a port gets one of 16384; when all are taken it is -EADDRNOTAVAIL", RIG)
+{
+    struct sockaddr_in address = port_address(80);
+    struct asyncio_op connect = {.opcode = ASYNCIO_OP_CONNECT, .address = {&address, sizeof address}};
+    int listener, first, connected = 0;
+    int64_t r;
+
+    open_rig("sim:1");
+    listener = make_socket(AF_INET);
+    EXPECT_INT(bind_to(listener, &address, sizeof address), 0);
+    EXPECT_INT(listen_on(listener, 100000), 0);
+    first = listener + 1;
+    do {
+        connect.fd = make_socket(AF_INET);
+        r = call(connect);
+        connected += r == 0;
+    } while (r == 0);
+    EXPECT_INT(connected, 16384);
+    EXPECT_INT(r, -EADDRNOTAVAIL);
+    close_fd(first);
+    EXPECT_INT(call(connect), 0);
+    for (int fd = first + 1; fd <= connect.fd; fd++)
+        close_fd(fd);
+    close_fd(listener);
     close_rig();
 }

@@ -18,11 +18,12 @@ TEST_NO_SWEEP(options, "what may follow the seed, and what may not", RIG)
         "7,short=100,eintr=100,reset=1000,delay=1000000000,later=100,fail=0,files=0,buffer=1",
         "7,permute",
         "7,permute=0",
+        "7,exhaust=100,abort=100,buffers=1,lose=100,twice=100,reorder=100",
         "1,fail=9223372036854775807"};
-    static const char *const bad[] = {"x",           "7x",         "7 ",         "-1",          "18446744073709551616",
-                                      "7,",          "7,short",    "7,short=",   "7,short=101", "7,short=3 ",
-                                      "7,shor=3",    "7,short=3,", "7,buffer=0", "7,fail=-1",   "7;short=3",
-                                      "7,permute=2", "7,short==3", "7,eintr=1e3"};
+    static const char *const bad[] = {
+        "x",         "7x",          "7 ",         "-1",          "18446744073709551616", "7,",         "7,short",
+        "7,short=",  "7,short=101", "7,short=3 ", "7,shor=3",    "7,short=3,",           "7,buffer=0", "7,fail=-1",
+        "7;short=3", "7,permute=2", "7,short==3", "7,eintr=1e3", "7,buffers=0",          "7,lose",     "7,abort=101"};
     const char *text, *reason;
 
     EXPECT_INT(asyncio__backend_choose("sim", &ops, &text, &reason), 0);
@@ -463,11 +464,65 @@ TEST_NO_SWEEP(fault_permute, "permute: the completions of one poll come in any o
     close_rig();
 }
 
+TEST_NO_SWEEP(
+    later_without_waiting,
+    "later=100: what is not to wait is put off too, but not twice in a row; what cannot be done does not count", RIG)
+{
+    struct asyncio_op poll = {.opcode = ASYNCIO_OP_POLL, .flags = ASYNCIO_OP_NOWAIT, .poll.events = ASYNCIO_WRITABLE};
+    int fds[2];
+
+    open_rig("sim:1,later=100");
+    make_pair(fds);
+    poll.fd = fds[0];
+    EXPECT_INT(call(poll), -EAGAIN);
+    EXPECT_INT(call(poll), ASYNCIO_WRITABLE);
+    EXPECT_INT(call(poll), -EAGAIN);
+    /* Each direction on its own. */
+    poll.poll.events = ASYNCIO_READABLE;
+    EXPECT_INT(call(poll), -EAGAIN);
+    poll.poll.events = ASYNCIO_WRITABLE;
+    EXPECT_INT(call(poll), ASYNCIO_WRITABLE);
+    close_fd(fds[0]);
+    close_fd(fds[1]);
+    close_rig();
+}
+
+TEST_NO_SWEEP(close_beside_late_cancel,
+              "a close ends what waits with -ASYNCIO_ECLOSED; what was cancelled before that, late, with -ECANCELED",
+              RIG)
+{
+    struct probe cancelled = {0}, waiting = {0};
+    int fds[2], late = 0;
+
+    open_rig("sim:9,later=50");
+    while (late < 5) {
+        make_pair(fds);
+        EXPECT(!start_standing_recv(&cancelled, "cancelled", fds[0]));
+        EXPECT(!start_standing_recv(&waiting, "waiting", fds[1]));
+        look_often();
+        if (!ops->cancel(backend, &cancelled.op)) {
+            late++;
+            close_fd(fds[0]);
+            close_fd(fds[1]);
+            look();
+            EXPECT_TRACE("cancelled: -ECANCELED\nwaiting: -ASYNCIO_ECLOSED\n");
+        } else {
+            close_fd(fds[1]);
+            look();
+            EXPECT_TRACE("waiting: -ASYNCIO_ECLOSED\n");
+            close_fd(fds[0]);
+        }
+    }
+    close_rig();
+}
+
 /* Everything that allocates, with each allocation failing in turn. */
 static int64_t use_everything(void)
 {
     struct sockaddr_in address = port_address(80);
+    struct sockaddr_un path = unix_address("everything");
     struct asyncio_op pipe = {.opcode = ASYNCIO_OP_PIPE, .make.fds = {-1, -1}};
+    struct asyncio_op pair = {.opcode = ASYNCIO_OP_SOCKETPAIR, .make = {AF_UNIX, SOCK_DGRAM, 0, {-1, -1}}};
     struct probe probe = {0};
     int listener = make_socket(AF_INET), client = make_socket(AF_INET);
     int64_t first_error = listener < 0 ? listener : client;
@@ -487,6 +542,17 @@ static int64_t use_everything(void)
     ops->submit(backend, &pipe);
     if (first_error >= 0)
         first_error = pipe.result;
+    ops->submit(backend, &pair);
+    if (first_error >= 0)
+        first_error = pair.result;
+    if (first_error >= 0) {
+        first_error = bind_to(pair.make.fds[0], &path, sizeof path);
+        start(&probe, "datagram",
+              (struct asyncio_op){
+                  .opcode = ASYNCIO_OP_SEND, .fd = pair.make.fds[0], .buffer = {.data = probe.data, .size = 3}});
+        if (first_error >= 0)
+            first_error = probe.op.result;
+    }
     for (int fd = 1000; fd < 1010; fd++)
         close_fd(fd);
     return first_error;

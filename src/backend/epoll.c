@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,7 +30,7 @@
 /* In op->state. */
 enum op_state {
     IN_SLOT = 1,
-    DUE = 2,     /* on the list of what is tried without an event */
+    DUE = 2,     /* on the list of what is tried without an event: standing, or cancelled late */
     SETTLED = 4, /* on the list of what is only to be reported */
 };
 
@@ -61,7 +62,7 @@ static int wait_fine(struct asyncio_backend *backend, int64_t timeout_ns)
 #ifdef SYS_epoll_pwait2
     struct timespec timeout = {.tv_sec = timeout_ns / NS_PER_SEC, .tv_nsec = timeout_ns % NS_PER_SEC};
 
-    return (int)syscall(SYS_epoll_pwait2, backend->set.epoll_fd, backend->events, EVENTS_PER_POLL,
+    return (int)syscall(SYS_epoll_pwait2, backend->set.epoll_fd, backend->events, asyncio__at_a_time(EVENTS_PER_POLL),
                         timeout_ns == NS_NEVER ? NULL : &timeout, NULL, 0);
 #else
     (void)backend;
@@ -92,7 +93,7 @@ static int wait_for_events(struct asyncio_backend *backend, int64_t timeout_ns)
         n = wait_fine(backend, timeout_ns);
     } else {
         timeout_ms = min_i64(timeout_ns / NS_PER_MSEC + (timeout_ns % NS_PER_MSEC > 0), INT_MAX);
-        n = epoll_wait(backend->set.epoll_fd, backend->events, EVENTS_PER_POLL,
+        n = epoll_wait(backend->set.epoll_fd, backend->events, asyncio__at_a_time(EVENTS_PER_POLL),
                        timeout_ns == NS_NEVER ? -1 : (int)timeout_ms);
     }
     return n < 0 ? -errno : n;
@@ -161,7 +162,20 @@ static bool is_drained(const struct asyncio__epoll_record *record, const struct 
 {
     bool plain = op->opcode == ASYNCIO_OP_READ || (op->opcode == ASYNCIO_OP_RECV && op->buffer.flags == 0);
 
-    return plain && record->tcp && !record->hung && result > 0 && (size_t)result < op->buffer.size;
+    return plain && !asyncio__hostile(ASYNCIO__SHORT_TRANSFERS) && record->tcp && !record->hung && result > 0 &&
+           (size_t)result < op->buffer.size;
+}
+
+/* True for a receive of what is not in the socket's queue, so that it says nothing of what is there. */
+static bool looks_elsewhere(const struct asyncio_op *op)
+{
+    int flags = 0;
+
+    if (op->opcode == ASYNCIO_OP_RECV)
+        flags = op->buffer.flags;
+    else if (op->opcode == ASYNCIO_OP_RECVFROM)
+        flags = op->datagram.flags;
+    return flags & (MSG_OOB | MSG_ERRQUEUE);
 }
 
 /* Does an operation and keeps the ready bits true. */
@@ -171,7 +185,7 @@ static int64_t attempt(struct asyncio_backend *backend, struct asyncio_op *op)
     struct asyncio__epoll_record *record = asyncio__epoll_find(&backend->set, op->fd);
 
     if (record && record->generation && !record->foreign) {
-        if (result == -EAGAIN)
+        if (result == -EAGAIN && !looks_elsewhere(op))
             record->ready &= (uint8_t)~asyncio__op_directions(op);
         else if (is_drained(record, op, result))
             record->ready &= (uint8_t)~ASYNCIO_READABLE;
@@ -243,7 +257,7 @@ static void dequeue(struct asyncio_backend *backend, struct asyncio_op *op)
     backend->n_ops--;
 }
 
-/* Cancels an operation whose fd is being closed; the next poll reports it. */
+/* Ends the waiting of an operation whose fd leaves the library; the next poll reports it. */
 static void settle(struct asyncio_backend *backend, struct asyncio_op *op)
 {
     if (op->state & DUE)
@@ -276,7 +290,7 @@ static bool epoll_submit(struct asyncio_backend *backend, struct asyncio_op *op)
     op->state = 0;
     op->completion = 0;
     if (!asyncio__op_waits(op)) {
-        if (op->opcode == ASYNCIO_OP_CLOSE)
+        if (op->opcode == ASYNCIO_OP_CLOSE || op->opcode == ASYNCIO_OP_FORGET)
             forget_fd(backend, op->fd);
         return asyncio__op_finish(op, asyncio__op_perform(op));
     }
@@ -291,16 +305,31 @@ static bool epoll_submit(struct asyncio_backend *backend, struct asyncio_op *op)
         bool hopeless = registered && !foreign && !(record->ready & asyncio__op_directions(op));
 
         result = hopeless ? -EAGAIN : attempt(backend, op);
-        if (result != -EAGAIN)
+        if (result != -EAGAIN || (op->flags & ASYNCIO_OP_NOWAIT))
             return asyncio__op_finish(op, result);
     }
     result = enqueue(backend, op);
     return result < 0 ? asyncio__op_finish(op, result) : false;
 }
 
+/* In hostile builds the cancel reaches a one-shot operation on an own fd in the next poll only, as it may with
+ * io_uring.
+ * Returns: whether it is so. */
+static bool is_late(struct asyncio_backend *backend, struct asyncio_op *op)
+{
+    if (!asyncio__hostile(ASYNCIO__LATE_CANCELS) || (op->flags & (ASYNCIO_OP_STANDING | ASYNCIO_OP_FOREIGN)) ||
+        asyncio__waker_forked(&backend->waker))
+        return false;
+    if (!(op->state & (DUE | SETTLED)))
+        put_on_list(backend, op, &backend->due, DUE);
+    return true;
+}
+
 static bool epoll_cancel(struct asyncio_backend *backend, struct asyncio_op *op)
 {
     assert(op->state & (IN_SLOT | SETTLED));
+    if (is_late(backend, op))
+        return false;
     dequeue(backend, op);
     return true;
 }
@@ -344,7 +373,7 @@ static int64_t attempt_standing(struct asyncio_backend *backend, struct asyncio_
 static void run_standing(struct asyncio_backend *backend, struct asyncio_op *op)
 {
     unsigned directions = asyncio__op_directions(op);
-    int burst = op->opcode == ASYNCIO_OP_POLL ? 1 : ASYNCIO__OP_BURST;
+    int burst = op->opcode == ASYNCIO_OP_POLL ? 1 : asyncio__at_a_time(ASYNCIO__OP_BURST);
 
     backend->current = op;
     for (; burst > 0; burst--) {
@@ -368,12 +397,22 @@ static void run_standing(struct asyncio_backend *backend, struct asyncio_op *op)
         put_on_list(backend, op, &backend->due, DUE);
 }
 
-static void run_one_shot(struct asyncio_backend *backend, struct asyncio_op *op)
+/* `ready` is what the event tells. A poll that was there before the event need not ask the kernel again. */
+static void run_one_shot(struct asyncio_backend *backend, struct asyncio_op *op, unsigned ready)
 {
-    int64_t result = attempt(backend, op);
+    bool answered = op->opcode == ASYNCIO_OP_POLL && op->backend[0] != backend->turn && (ready & op->poll.events);
+    int64_t result = answered ? (int64_t)(ready & op->poll.events) : attempt(backend, op);
 
     if (result != -EAGAIN)
         complete(backend, op, result);
+}
+
+/* Ends an operation whose cancel was late: it may have happened. */
+static void run_cancelled(struct asyncio_backend *backend, struct asyncio_op *op)
+{
+    int64_t result = attempt(backend, op);
+
+    complete(backend, op, result == -EAGAIN ? -ECANCELED : result);
 }
 
 /* What became ready on one of the library's own fds. */
@@ -388,7 +427,7 @@ static void run_own(struct asyncio_backend *backend, int fd, uint32_t generation
         if (!(ready & asyncio__epoll_mask(d)))
             continue;
         if ((op = record->waiting[d][ASYNCIO__EPOLL_ONE_SHOT]))
-            run_one_shot(backend, op);
+            run_one_shot(backend, op, ready);
         else if ((op = record->waiting[d][ASYNCIO__EPOLL_STANDING]) && !(op->state & DUE))
             run_standing(backend, op);
     }
@@ -401,7 +440,7 @@ static void report_foreign(struct asyncio_backend *backend, struct asyncio_op *o
     if (op->backend[0] == backend->turn)
         return;
     if (op->opcode != ASYNCIO_OP_POLL) {
-        run_one_shot(backend, op);
+        run_one_shot(backend, op, ready);
     } else if (!(op->flags & ASYNCIO_OP_STANDING)) {
         complete(backend, op, ready & op->poll.events);
     } else {
@@ -457,12 +496,15 @@ static void run_lists(struct asyncio_backend *backend)
     list_splice_back(&settled, &backend->settled);
     list_splice_back(&due, &backend->due);
     while ((link = list_pop_front(&settled)))
-        complete(backend, CONTAINER_OF(link, struct asyncio_op, link), -ECANCELED);
+        complete(backend, CONTAINER_OF(link, struct asyncio_op, link), -ASYNCIO_ECLOSED);
     while ((link = list_pop_front(&due))) {
         struct asyncio_op *op = CONTAINER_OF(link, struct asyncio_op, link);
 
         op->state &= (uint8_t)~DUE;
-        run_standing(backend, op);
+        if (op->flags & ASYNCIO_OP_STANDING)
+            run_standing(backend, op);
+        else
+            run_cancelled(backend, op);
     }
 }
 

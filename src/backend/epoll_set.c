@@ -26,7 +26,7 @@ struct asyncio__epoll_record *asyncio__epoll_make(struct asyncio__epoll_set *set
     struct asyncio__epoll_record *records;
 
     if (wanted > set->n_records) {
-        n = max_size(max_size(wanted, set->n_records * 2), 64);
+        n = asyncio__grown(set->n_records, wanted, 64);
         records = asyncio__realloc(set->records, n * sizeof *records);
         if (!records)
             return NULL;

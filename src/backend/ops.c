@@ -4,12 +4,17 @@
  * made again. errno stays inside: results are negative errors. */
 #include "ops.h"
 
+#include "../base/hostile.h"
+
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -34,9 +39,34 @@ enum { UNKNOWN, SUPPORTED, UNSUPPORTED };
 
 static atomic_int rwf_nosignal = UNKNOWN;
 
-/* write(2) without SIGPIPE on any kernel: the signal is blocked meanwhile, and one that the write caused is taken
- * away. */
-static int64_t write_with_signal_blocked(const struct asyncio_op *op)
+/* The pieces of a caller are the kernel's as they are. */
+static_assert(sizeof(struct asyncio_bytes) == sizeof(struct iovec) &&
+                  offsetof(struct asyncio_bytes, data) == offsetof(struct iovec, iov_base) &&
+                  offsetof(struct asyncio_bytes, size) == offsetof(struct iovec, iov_len) &&
+                  sizeof(((struct asyncio_bytes *)0)->size) == sizeof(((struct iovec *)0)->iov_len),
+              "struct asyncio_bytes is laid out as struct iovec");
+
+/* An address takes any that the kernel has. */
+static_assert(sizeof(((struct asyncio_address *)0)->data) >= sizeof(struct sockaddr_storage),
+              "struct asyncio_address holds every kind");
+
+static int64_t call_write(const struct asyncio_op *op)
+{
+    return RETRY(write(op->fd, op->buffer.data, op->buffer.size));
+}
+
+static int64_t call_sendfile(const struct asyncio_op *op)
+{
+    off_t offset = op->sendfile.offset;
+
+    return RETRY(sendfile(op->fd, op->sendfile.file, &offset, op->sendfile.count));
+}
+
+/* A call that transfers `size` bytes, without SIGPIPE on any kernel: the signal is blocked meanwhile, and one that the
+ * call caused is taken away. It may come with a result that is only short, as a sendfile is many calls for the socket.
+ */
+static int64_t call_with_signal_blocked(int64_t (*call)(const struct asyncio_op *op), const struct asyncio_op *op,
+                                        size_t size)
 {
     static const struct timespec at_once;
     sigset_t sigpipe, old, pending;
@@ -48,8 +78,8 @@ static int64_t write_with_signal_blocked(const struct asyncio_op *op)
     pthread_sigmask(SIG_BLOCK, &sigpipe, &old);
     if (sigismember(&old, SIGPIPE) == 1 && sigpending(&pending) == 0)
         was_pending = sigismember(&pending, SIGPIPE) == 1;
-    result = RETRY(write(op->fd, op->buffer.data, op->buffer.size));
-    if (result == -EPIPE && !was_pending)
+    result = call(op);
+    if ((result == -EPIPE || (result >= 0 && (size_t)result < size)) && !was_pending)
         RETRY(sigtimedwait(&sigpipe, NULL, &at_once));
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return result;
@@ -62,7 +92,7 @@ static int64_t perform_write(const struct asyncio_op *op)
     int64_t result;
 
     if (support == UNSUPPORTED)
-        return write_with_signal_blocked(op);
+        return call_with_signal_blocked(call_write, op, op->buffer.size);
     /* The offset of -1 is the file's own position. */
     result = RETRY(syscall(SYS_pwritev2, op->fd, &vector, 1L, -1L, -1L, RWF_NOSIGNAL));
     if (result != -EOPNOTSUPP && result != -ENOSYS) {
@@ -73,7 +103,7 @@ static int64_t perform_write(const struct asyncio_op *op)
     /* An old kernel, or a file that knows no flags at all. */
     if (support == UNKNOWN)
         atomic_store_explicit(&rwf_nosignal, UNSUPPORTED, memory_order_relaxed);
-    return write_with_signal_blocked(op);
+    return call_with_signal_blocked(call_write, op, op->buffer.size);
 }
 
 static int64_t perform_poll(const struct asyncio_op *op)
@@ -145,6 +175,158 @@ static int64_t perform_connect(struct asyncio_op *op)
     return errno == EAGAIN ? -ECONNREFUSED : -errno;
 }
 
+/* True for what may be cut anywhere: a stream socket or a pipe. */
+static bool is_stream(int fd)
+{
+    struct stat about;
+    socklen_t size = sizeof(int);
+    int type;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0)
+        return type == SOCK_STREAM;
+    return fstat(fd, &about) == 0 && S_ISFIFO(about.st_mode);
+}
+
+/* Sends the first few bytes of the pieces, in hostile builds. */
+static int64_t send_few(const struct asyncio_op *op)
+{
+    char few[8];
+    size_t total = 0, n = 0, size;
+
+    for (size_t i = 0; i < op->vector.n; i++)
+        total += op->vector.pieces[i].size;
+    size = min_size(asyncio__write_size(total), sizeof few);
+    for (size_t i = 0; n < size; i++) {
+        size_t part = min_size(op->vector.pieces[i].size, size - n);
+
+        if (part > 0)
+            memcpy(few + n, op->vector.pieces[i].data, part);
+        n += part;
+    }
+    return RETRY(send(op->fd, few, n, op->vector.flags | MSG_NOSIGNAL));
+}
+
+static int64_t perform_sendv(const struct asyncio_op *op)
+{
+    /* The C libraries do not agree on the field's type, but that fits in all of them. */
+    struct msghdr message = {
+        .msg_iov = (struct iovec *)(uintptr_t)op->vector.pieces,
+        .msg_iovlen = (uint16_t)min_size(op->vector.n, IOV_MAX),
+    };
+
+    if (asyncio__hostile(ASYNCIO__SHORT_TRANSFERS) && is_stream(op->fd))
+        return send_few(op);
+    return RETRY(sendmsg(op->fd, &message, op->vector.flags | MSG_NOSIGNAL));
+}
+
+/* Where the kernel puts an address. */
+static struct sockaddr *place_for(struct asyncio_address *address)
+{
+    return (struct sockaddr *)address->data.bytes;
+}
+
+/* What the kernel has put there is so long; of a name that does not fit, it says how long the whole would be. */
+static void set_size(struct asyncio_address *address, socklen_t size)
+{
+    address->size = min_size(size, sizeof address->data);
+}
+
+static int64_t perform_recvfrom(const struct asyncio_op *op)
+{
+    const struct asyncio_op_datagram *datagram = &op->datagram;
+    struct asyncio_address *address = datagram->address;
+    socklen_t size = sizeof address->data;
+    int64_t result;
+
+    if (!address)
+        return RETRY(recv(op->fd, datagram->data, datagram->size, datagram->flags));
+    result = RETRY(recvfrom(op->fd, datagram->data, datagram->size, datagram->flags, place_for(address), &size));
+    if (result >= 0)
+        set_size(address, size);
+    return result;
+}
+
+static int64_t send_datagram(const struct asyncio_op *op)
+{
+    const struct asyncio_op_datagram *datagram = &op->datagram;
+    struct asyncio_address *address = datagram->address;
+
+    return RETRY(sendto(op->fd, datagram->data, datagram->size, datagram->flags | MSG_NOSIGNAL,
+                        address ? place_for(address) : NULL, address ? (socklen_t)address->size : 0));
+}
+
+static bool is_writable(int fd)
+{
+    struct pollfd query = {.fd = fd, .events = POLLOUT};
+
+    return RETRY(poll(&query, 1, 0)) == 1 && query.revents == POLLOUT;
+}
+
+static bool is_unix(const struct asyncio_address *address)
+{
+    sa_family_t family = AF_UNSPEC;
+
+    if (address && address->size >= sizeof family)
+        memcpy(&family, address->data.bytes, sizeof family);
+    return family == AF_UNIX;
+}
+
+static int64_t perform_sendto(const struct asyncio_op *op)
+{
+    int64_t result = send_datagram(op);
+
+    if (result != -EAGAIN || !is_unix(op->datagram.address))
+        return result;
+    /* The queue of a Unix socket that this one is not connected to is full. No event would tell of room there, as this
+     * one counts as writable all the while, so it is an error, as on the BSDs. A second try rules out that it has just
+     * become writable. */
+    if (is_writable(op->fd))
+        result = send_datagram(op);
+    return result == -EAGAIN && is_writable(op->fd) ? -ENOBUFS : result;
+}
+
+static int64_t perform_name(const struct asyncio_op *op)
+{
+    struct asyncio_address *address = op->name.address;
+    socklen_t size = sizeof address->data;
+    int64_t result;
+
+    if (op->opcode == ASYNCIO_OP_SOCKNAME)
+        result = RETRY(getsockname(op->fd, place_for(address), &size));
+    else
+        result = RETRY(getpeername(op->fd, place_for(address), &size));
+    if (result == 0)
+        set_size(address, size);
+    return result;
+}
+
+static int64_t perform_option(const struct asyncio_op *op)
+{
+    const struct asyncio_op_option *option = &op->option;
+    socklen_t size = (socklen_t)option->size;
+    int64_t result;
+
+    if (option->size > INT_MAX)
+        return -EINVAL;
+    if (op->opcode == ASYNCIO_OP_SETSOCKOPT)
+        return RETRY(setsockopt(op->fd, option->level, option->name, option->value, size));
+    result = RETRY(getsockopt(op->fd, option->level, option->name, option->value, &size));
+    return result < 0 ? result : (int64_t)size;
+}
+
+static int64_t perform_stat(struct asyncio_op *op)
+{
+    struct stat about;
+    int64_t result = RETRY(lstat(op->file.path, &about));
+
+    if (result < 0)
+        return result;
+    op->file.device = about.st_dev;
+    op->file.inode = about.st_ino;
+    op->file.is_socket = S_ISSOCK(about.st_mode);
+    return 0;
+}
+
 static int64_t perform_make(struct asyncio_op *op)
 {
     int type = op->make.type | SOCK_NONBLOCK | SOCK_CLOEXEC;
@@ -167,7 +349,48 @@ static int64_t perform_close(const struct asyncio_op *op)
     return 0;
 }
 
-int64_t asyncio__op_perform(struct asyncio_op *op)
+/* Letting go of an fd is the back end's affair; the fd has to be one. */
+static int64_t perform_forget(const struct asyncio_op *op)
+{
+    int64_t result = RETRY(fcntl(op->fd, F_GETFD));
+
+    return result < 0 ? result : 0;
+}
+
+/* Operations that never wait. */
+static int64_t perform_at_once(struct asyncio_op *op)
+{
+    switch (op->opcode) {
+    case ASYNCIO_OP_SOCKET:
+    case ASYNCIO_OP_SOCKETPAIR:
+    case ASYNCIO_OP_PIPE:
+        return perform_make(op);
+    case ASYNCIO_OP_BIND:
+        return RETRY(bind(op->fd, (const struct sockaddr *)op->address.data, (socklen_t)op->address.size));
+    case ASYNCIO_OP_LISTEN:
+        return RETRY(listen(op->fd, op->argument));
+    case ASYNCIO_OP_SHUTDOWN:
+        return RETRY(shutdown(op->fd, op->argument));
+    case ASYNCIO_OP_SOCKNAME:
+    case ASYNCIO_OP_PEERNAME:
+        return perform_name(op);
+    case ASYNCIO_OP_SETSOCKOPT:
+    case ASYNCIO_OP_GETSOCKOPT:
+        return perform_option(op);
+    case ASYNCIO_OP_STAT:
+        return perform_stat(op);
+    case ASYNCIO_OP_UNLINK:
+        return RETRY(unlink(op->file.path));
+    case ASYNCIO_OP_CLOSE:
+        return perform_close(op);
+    case ASYNCIO_OP_FORGET:
+        return perform_forget(op);
+    default:
+        return -EINVAL;
+    }
+}
+
+static int64_t perform(struct asyncio_op *op)
 {
     const struct asyncio_op_buffer *buffer = &op->buffer;
 
@@ -186,19 +409,40 @@ int64_t asyncio__op_perform(struct asyncio_op *op)
         return perform_accept(op);
     case ASYNCIO_OP_CONNECT:
         return perform_connect(op);
-    case ASYNCIO_OP_SOCKET:
-    case ASYNCIO_OP_SOCKETPAIR:
-    case ASYNCIO_OP_PIPE:
-        return perform_make(op);
-    case ASYNCIO_OP_BIND:
-        return RETRY(bind(op->fd, (const struct sockaddr *)op->address.data, (socklen_t)op->address.size));
-    case ASYNCIO_OP_LISTEN:
-        return RETRY(listen(op->fd, op->argument));
-    case ASYNCIO_OP_SHUTDOWN:
-        return RETRY(shutdown(op->fd, op->argument));
-    case ASYNCIO_OP_CLOSE:
-        return perform_close(op);
+    case ASYNCIO_OP_SENDV:
+        return perform_sendv(op);
+    case ASYNCIO_OP_RECVFROM:
+        return perform_recvfrom(op);
+    case ASYNCIO_OP_SENDTO:
+        return perform_sendto(op);
+    case ASYNCIO_OP_SENDFILE:
+        return call_with_signal_blocked(call_sendfile, op, op->sendfile.count);
     default:
-        return -EINVAL;
+        return perform_at_once(op);
     }
+}
+
+/* Does a part of an operation on a stream, in hostile builds. What is only looked at stays whole, and so does a write
+ * that a pipe takes in one piece. */
+static int64_t perform_part(struct asyncio_op *op)
+{
+    bool reads = op->opcode == ASYNCIO_OP_READ || (op->opcode == ASYNCIO_OP_RECV && op->buffer.flags == 0);
+    bool writes = (op->opcode == ASYNCIO_OP_WRITE && op->buffer.size > PIPE_BUF) ||
+                  (op->opcode == ASYNCIO_OP_SEND && !(op->buffer.flags & MSG_OOB));
+    struct asyncio_op part = *op;
+
+    if ((!reads && !writes && op->opcode != ASYNCIO_OP_SENDFILE) || !is_stream(op->fd))
+        return perform(op);
+    if (op->opcode == ASYNCIO_OP_SENDFILE)
+        part.sendfile.count = asyncio__write_size(op->sendfile.count);
+    else if (reads)
+        part.buffer.size = asyncio__read_size(op->buffer.size);
+    else
+        part.buffer.size = asyncio__write_size(op->buffer.size);
+    return perform(&part);
+}
+
+int64_t asyncio__op_perform(struct asyncio_op *op)
+{
+    return asyncio__hostile(ASYNCIO__SHORT_TRANSFERS) ? perform_part(op) : perform(op);
 }

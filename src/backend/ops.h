@@ -28,10 +28,14 @@ static inline unsigned asyncio__op_directions(const struct asyncio_op *op)
         return op->poll.events;
     case ASYNCIO_OP_READ:
     case ASYNCIO_OP_RECV:
+    case ASYNCIO_OP_RECVFROM:
     case ASYNCIO_OP_ACCEPT:
         return ASYNCIO_READABLE;
     case ASYNCIO_OP_WRITE:
     case ASYNCIO_OP_SEND:
+    case ASYNCIO_OP_SENDV:
+    case ASYNCIO_OP_SENDTO:
+    case ASYNCIO_OP_SENDFILE:
     case ASYNCIO_OP_CONNECT:
         return ASYNCIO_WRITABLE;
     default:
@@ -39,7 +43,7 @@ static inline unsigned asyncio__op_directions(const struct asyncio_op *op)
     }
 }
 
-/* True for an operation that may have to wait. */
+/* True for an opcode whose operations may have to wait. */
 static inline bool asyncio__op_waits(const struct asyncio_op *op)
 {
     return op->opcode < ASYNCIO_OP_SOCKET;
@@ -59,7 +63,10 @@ static inline int asyncio__op_check(const struct asyncio_op *op)
     /* Of a foreign fd, events are all that can be had again and again. */
     if (op->flags & ASYNCIO_OP_FOREIGN)
         can_stand = op->opcode == ASYNCIO_OP_POLL;
-    if ((op->flags & ASYNCIO_OP_STANDING) && !can_stand)
+    if ((op->flags & ASYNCIO_OP_STANDING) && (!can_stand || (op->flags & ASYNCIO_OP_NOWAIT)))
+        return -EINVAL;
+    /* Whether a connect succeeds is known later only. */
+    if ((op->flags & ASYNCIO_OP_NOWAIT) && op->opcode == ASYNCIO_OP_CONNECT)
         return -EINVAL;
     if (op->opcode == ASYNCIO_OP_POLL &&
         (!op->poll.events || (op->poll.events & ~(unsigned)(ASYNCIO_READABLE | ASYNCIO_WRITABLE))))

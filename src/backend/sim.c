@@ -1,4 +1,4 @@
-/* sim.c -- the back end over a simulated machine: a clock that jumps, operations that complete in a poll, and faults.
+/* sim.c -- the back end over a simulated machine: a clock that jumps, and operations that complete in a poll.
  *
  * The machine is closed: nothing happens in it but by its own operations, and by wake. Invariants:
  *
@@ -6,16 +6,13 @@
  *   is at work outside, it stands.
  * - An operation waits in the slots of its file, or is settled: its result stands. It is on the due list, which is
  *   ordered by time, while there is something for poll to do about it.
- * - Random numbers are drawn for faults that are on, and for nothing else: with a seed alone the machine is plainly
- *   deterministic. Nothing depends on addresses, real time or environment.
+ * - Nothing depends on addresses, real time or environment.
  * - complete() may do anything to this back end but poll and close it: nothing is held across it but `current`. */
 #include "sim.h"
 
 #include "backends.h"
 
 #include "../base/log.h"
-
-#include <limits.h>
 
 static const unsigned direction_mask[ASYNCIO__SIM_DIRECTIONS] = {ASYNCIO_READABLE, ASYNCIO_WRITABLE};
 
@@ -26,133 +23,10 @@ enum op_state {
     SETTLED = 4,
     INTERRUPTED = 8, /* not twice in a row, so that it comes to an end */
     LEAVING = 16,    /* taken back late: it cannot be undone any more */
+    STARVING = 32,   /* waits for a buffer */
 };
-
-/* ------------------------------------------------------------------------------------------------------ Randomness */
-
-uint64_t asyncio__sim_random(struct asyncio_backend *sim, uint64_t bound)
-{
-    uint64_t x;
-
-    /* A counter with an odd step, scrambled: every seed gives a stream of full length. */
-    sim->random += UINT64_C(0x9e3779b97f4a7c15);
-    x = sim->random;
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (x ^ (x >> 31)) % bound;
-}
-
-bool asyncio__sim_chance(struct asyncio_backend *sim, enum asyncio__sim_option option, uint64_t out_of)
-{
-    return sim->option[option] > 0 && asyncio__sim_random(sim, out_of) < (uint64_t)sim->option[option];
-}
-
-static int64_t latency_ns(struct asyncio_backend *sim)
-{
-    uint64_t most_us = (uint64_t)sim->option[ASYNCIO__SIM_DELAY];
-
-    return most_us ? (int64_t)asyncio__sim_random(sim, most_us + 1) * NS_PER_USEC : 0;
-}
-
-/* Sweeps count over all machines of the thread, as a program may have several. */
-static _Thread_local int64_t sweep_counted, sweep_first = -1, sweep_count;
-
-void asyncio__sim_fail_operation(int64_t nth, int64_t count)
-{
-    sweep_counted = 0;
-    sweep_first = nth;
-    sweep_count = count;
-}
-
-int64_t asyncio__sim_operations(void)
-{
-    return sweep_counted;
-}
-
-/* True when this operation has been chosen to fail. */
-static bool is_to_fail(struct asyncio_backend *sim)
-{
-    int64_t nth = sweep_counted++;
-
-    if (sim->n_submitted++ == sim->option[ASYNCIO__SIM_FAIL])
-        return true;
-    return sweep_first >= 0 && nth >= sweep_first && nth - sweep_first < sweep_count;
-}
 
 /* --------------------------------------------------------------------------------------------------------- Opening */
-
-static const struct {
-    const char *name;
-    int64_t initial, least, most;
-} options_known[ASYNCIO__SIM_OPTIONS] = {
-    [ASYNCIO__SIM_SHORT] = {"short", 0, 0, 100},
-    [ASYNCIO__SIM_EINTR] = {"eintr", 0, 0, 100},
-    [ASYNCIO__SIM_RESET] = {"reset", 0, 0, 1000},
-    [ASYNCIO__SIM_DELAY] = {"delay", 0, 0, NS_PER_SEC},
-    [ASYNCIO__SIM_LATER] = {"later", 0, 0, 100},
-    [ASYNCIO__SIM_FAIL] = {"fail", -1, 0, INT64_MAX},
-    [ASYNCIO__SIM_FILES] = {"files", INT_MAX / 2, 0, INT_MAX / 2},
-    [ASYNCIO__SIM_BUFFER] = {"buffer", 64 * 1024, 1, INT_MAX},
-    [ASYNCIO__SIM_PERMUTE] = {"permute", 0, 0, 1},
-};
-
-/* Reads decimal digits and moves behind them. Returns: false when there are none or too many. */
-static bool read_number(const char **text, uint64_t most, uint64_t *ret_number)
-{
-    const char *start = *text;
-    uint64_t number = 0;
-
-    for (; **text >= '0' && **text <= '9'; (*text)++) {
-        uint64_t digit = (uint64_t)(**text - '0');
-
-        if (digit > most || number > (most - digit) / 10)
-            return false;
-        number = number * 10 + digit;
-    }
-    *ret_number = number;
-    return *text > start;
-}
-
-/* Reads one "name=number", or "permute", and moves behind it. */
-static bool read_option(struct asyncio_backend *sim, const char **text)
-{
-    size_t length = strcspn(*text, "=,");
-
-    for (int i = 0; i < ASYNCIO__SIM_OPTIONS; i++) {
-        const char *name = options_known[i].name;
-        uint64_t number = 1;
-
-        if (strlen(name) != length || strncmp(name, *text, length) != 0)
-            continue;
-        *text += length;
-        if (**text == '=') {
-            (*text)++;
-            if (!read_number(text, (uint64_t)options_known[i].most, &number))
-                return false;
-        } else if (i != ASYNCIO__SIM_PERMUTE) {
-            return false;
-        }
-        sim->option[i] = (int64_t)number;
-        return sim->option[i] >= options_known[i].least;
-    }
-    return false;
-}
-
-static int read_options(struct asyncio_backend *sim, const char *text)
-{
-    for (int i = 0; i < ASYNCIO__SIM_OPTIONS; i++)
-        sim->option[i] = options_known[i].initial;
-    if (!text || !*text)
-        return 0;
-    if (*text != ',' && !read_number(&text, UINT64_MAX, &sim->random))
-        return -EINVAL;
-    while (*text == ',') {
-        text++;
-        if (!read_option(sim, &text))
-            return -EINVAL;
-    }
-    return *text ? -EINVAL : 0;
-}
 
 static int sim_open(struct asyncio_backend **ret_backend, const char *options, int64_t start_ns)
 {
@@ -161,7 +35,7 @@ static int sim_open(struct asyncio_backend **ret_backend, const char *options, i
 
     if (!sim)
         return -ENOMEM;
-    r = read_options(sim, options);
+    r = asyncio__sim_read_options(sim, options);
     if (r == 0)
         r = asyncio__waker_open(&sim->waker);
     if (r < 0) {
@@ -170,7 +44,8 @@ static int sim_open(struct asyncio_backend **ret_backend, const char *options, i
     }
     sim->now_ns = start_ns;
     list_init(&sim->due);
-    list_init(&sim->bound);
+    list_init(&sim->starving);
+    asyncio__sim_names_init(sim);
     asyncio__pool_init(&sim->buffers, ASYNCIO__RECV_BUFFER_SIZE);
     *ret_backend = sim;
     return 0;
@@ -205,6 +80,14 @@ static int64_t due_ns(struct asyncio_link *link)
     return (int64_t)CONTAINER_OF(link, struct asyncio_op, link)->backend[0];
 }
 
+static void feed(struct asyncio_op *op)
+{
+    if (!(op->state & STARVING))
+        return;
+    op->state &= (uint8_t)~STARVING;
+    list_remove(&op->link);
+}
+
 /* Puts an operation on the due list, behind those of the same time; does nothing when it is there. */
 static void make_due(struct asyncio_backend *sim, struct asyncio_op *op, int64_t after_ns)
 {
@@ -213,6 +96,7 @@ static void make_due(struct asyncio_backend *sim, struct asyncio_op *op, int64_t
 
     if (op->state & DUE)
         return;
+    feed(op);
     op->state |= DUE;
     op->backend[0] = (uint64_t)when_ns;
     while (before != &sim->due && due_ns(before) > when_ns)
@@ -269,14 +153,17 @@ void asyncio__sim_notify(struct asyncio_backend *sim, struct asyncio__sim_file *
 {
     for (int d = 0; d < ASYNCIO__SIM_DIRECTIONS; d++)
         if ((directions & direction_mask[d]) && file->waiting[d])
-            make_due(sim, file->waiting[d], latency_ns(sim));
+            make_due(sim, file->waiting[d], asyncio__sim_latency_ns(sim));
 }
 
-void asyncio__sim_cancel_all(struct asyncio_backend *sim, struct asyncio__sim_file *file)
+void asyncio__sim_close_waits(struct asyncio_backend *sim, struct asyncio__sim_file *file)
 {
-    for (int d = 0; d < ASYNCIO__SIM_DIRECTIONS; d++)
-        if (file->waiting[d])
-            settle(sim, file->waiting[d], -ECANCELED, 0);
+    for (int d = 0; d < ASYNCIO__SIM_DIRECTIONS; d++) {
+        struct asyncio_op *op = file->waiting[d];
+
+        if (op)
+            settle(sim, op, op->state & LEAVING ? -ECANCELED : -ASYNCIO_ECLOSED, 0);
+    }
 }
 
 /* Does an operation that never waits. */
@@ -285,14 +172,27 @@ static bool finish_now(struct asyncio_backend *sim, struct asyncio_op *op, bool 
     int64_t result = -EIO;
 
     /* A close that fails has closed all the same. */
-    if (!fails || op->opcode == ASYNCIO_OP_CLOSE)
+    if (!fails || op->opcode == ASYNCIO_OP_CLOSE || op->opcode == ASYNCIO_OP_FORGET)
         result = asyncio__sim_perform(sim, op);
     return asyncio__op_finish(op, fails ? -EIO : result);
 }
 
+/* Does an operation that is not to wait. A fault puts it off, but not twice in a row, so that trying again helps. */
+static bool finish_without_waiting(struct asyncio_backend *sim, struct asyncio__sim_file *file, struct asyncio_op *op)
+{
+    unsigned directions = asyncio__op_directions(op);
+
+    if (!(file->put_off & directions) && asyncio__sim_chance(sim, ASYNCIO__SIM_LATER, 100)) {
+        file->put_off |= directions;
+        return asyncio__op_finish(op, -EAGAIN);
+    }
+    file->put_off &= ~directions;
+    return asyncio__op_finish(op, asyncio__sim_perform(sim, op));
+}
+
 static bool sim_submit(struct asyncio_backend *sim, struct asyncio_op *op)
 {
-    bool fails = is_to_fail(sim), standing = op->flags & ASYNCIO_OP_STANDING, later;
+    bool fails = asyncio__sim_is_to_fail(sim), standing = op->flags & ASYNCIO_OP_STANDING, later;
     struct asyncio__sim_file *file;
     int64_t result;
 
@@ -312,6 +212,8 @@ static bool sim_submit(struct asyncio_backend *sim, struct asyncio_op *op)
         return asyncio__op_finish(op, -EBADF);
     if (is_busy(file, op))
         return asyncio__op_finish(op, -EBUSY);
+    if (op->flags & ASYNCIO_OP_NOWAIT)
+        return finish_without_waiting(sim, file, op);
     later = standing || asyncio__sim_chance(sim, ASYNCIO__SIM_LATER, 100);
     if (!later && asyncio__sim_chance(sim, ASYNCIO__SIM_EINTR, 100)) {
         op->state |= INTERRUPTED;
@@ -326,7 +228,7 @@ static bool sim_submit(struct asyncio_backend *sim, struct asyncio_op *op)
     op->state |= IN_SLOT;
     sim->n_ops++;
     if (later)
-        make_due(sim, op, latency_ns(sim));
+        make_due(sim, op, asyncio__sim_latency_ns(sim));
     return false;
 }
 
@@ -335,6 +237,7 @@ static void dequeue(struct asyncio_backend *sim, struct asyncio_op *op)
 {
     take_out_of_slots(sim, op);
     make_undue(sim, op);
+    feed(op);
     if (sim->current == op)
         sim->current = NULL;
     op->state = 0;
@@ -344,23 +247,26 @@ static void dequeue(struct asyncio_backend *sim, struct asyncio_op *op)
 static bool sim_cancel(struct asyncio_backend *sim, struct asyncio_op *op)
 {
     int64_t result = -EAGAIN;
+    bool late;
 
     assert(op->state & (IN_SLOT | SETTLED));
     if (op->state & LEAVING)
         return false;
-    if ((op->state & SETTLED) || !asyncio__sim_chance(sim, ASYNCIO__SIM_LATER, 100)) {
+    late = (asyncio__hostile(ASYNCIO__LATE_CANCELS) && !(op->flags & ASYNCIO_OP_STANDING)) ||
+           (!(op->state & SETTLED) && asyncio__sim_chance(sim, ASYNCIO__SIM_LATER, 100));
+    if ((op->state & SETTLED) || !late) {
         dequeue(sim, op);
         return true;
     }
     /* The cancel is under way, and what it meets may have happened already. */
     op->state |= LEAVING;
     if (op->flags & ASYNCIO_OP_STANDING) {
-        make_due(sim, op, latency_ns(sim));
+        make_due(sim, op, asyncio__sim_latency_ns(sim));
         return false;
     }
     if (asyncio__sim_random(sim, 2))
         result = asyncio__sim_perform(sim, op);
-    settle(sim, op, result == -EAGAIN ? -ECANCELED : result, latency_ns(sim));
+    settle(sim, op, result == -EAGAIN ? -ECANCELED : result, asyncio__sim_latency_ns(sim));
     return false;
 }
 
@@ -368,6 +274,10 @@ static void sim_release(struct asyncio_backend *sim, int fd, void *data)
 {
     (void)fd;
     asyncio__pool_put(&sim->buffers, data);
+    sim->n_lent--;
+    /* Who needs none after all must not keep it from the next: all try. */
+    while (!list_empty(&sim->starving))
+        make_due(sim, CONTAINER_OF(sim->starving.next, struct asyncio_op, link), 0);
 }
 
 /* ------------------------------------------------------------------------------------------------------ Completing */
@@ -387,13 +297,19 @@ static int64_t attempt_standing(struct asyncio_backend *sim, struct asyncio_op *
 
     if (op->opcode != ASYNCIO_OP_RECV)
         return asyncio__sim_perform(sim, op);
+    if (sim->n_lent >= (size_t)sim->option[ASYNCIO__SIM_BUFFERS]) {
+        op->state |= STARVING;
+        list_push_back(&sim->starving, &op->link);
+        return -EAGAIN;
+    }
     op->buffer.size = ASYNCIO__RECV_BUFFER_SIZE;
     op->buffer.data = asyncio__pool_get(&sim->buffers);
     if (!op->buffer.data)
         return -ENOMEM;
+    sim->n_lent++;
     result = asyncio__sim_perform(sim, op);
     if (result <= 0) {
-        asyncio__pool_put(&sim->buffers, op->buffer.data);
+        sim_release(sim, op->fd, op->buffer.data);
         op->buffer.data = NULL;
     }
     return result;
@@ -403,7 +319,7 @@ static int64_t attempt_standing(struct asyncio_backend *sim, struct asyncio_op *
 static void run_standing(struct asyncio_backend *sim, struct asyncio_op *op)
 {
     bool leaving = op->state & LEAVING;
-    int burst = leaving || op->opcode == ASYNCIO_OP_POLL ? 1 : ASYNCIO__OP_BURST;
+    int burst = leaving || op->opcode == ASYNCIO_OP_POLL ? 1 : asyncio__at_a_time(ASYNCIO__OP_BURST);
     int64_t result = 0;
 
     sim->current = op;
@@ -531,6 +447,7 @@ const struct asyncio_backend_ops asyncio__sim = {
     .size = sizeof(struct asyncio_backend_ops),
     .name = "sim",
     .simulated = true,
+    .own_fds = true,
     .open = sim_open,
     .close = sim_close,
     .now = sim_now,

@@ -2,6 +2,7 @@
 
 #include <asyncio_lowlevel.h>
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -57,16 +58,49 @@ int asyncio_set_allocator(const struct asyncio_allocator *with)
     return 0;
 }
 
-static void *count(void *memory)
+/* Memory from the allocator, counted; in hostile builds nothing in it is zero by luck. */
+static void *allocate(size_t size)
 {
-    if (memory)
-        atomic_fetch_add_explicit(&alive, 1, memory_order_relaxed);
+    void *memory = allocator.malloc(size);
+
+    if (!memory)
+        return NULL;
+    atomic_fetch_add_explicit(&alive, 1, memory_order_relaxed);
+    if (asyncio__hostile(ASYNCIO__MOVED_MEMORY))
+        memset(memory, ASYNCIO__POISON, size);
     return memory;
+}
+
+/* How much memory a piece has; 0 when an allocator of the user's keeps that to itself. */
+static size_t size_of(void *memory)
+{
+    return allocator.free == free ? malloc_usable_size(memory) : 0;
+}
+
+static void release(void *memory)
+{
+    atomic_fetch_sub_explicit(&alive, 1, memory_order_relaxed);
+    if (asyncio__hostile(ASYNCIO__MOVED_MEMORY))
+        memset(memory, ASYNCIO__POISON, size_of(memory));
+    allocator.free(memory);
+}
+
+/* Grows or shrinks as no allocator has to: the old place is never good enough. */
+static void *move(void *memory, size_t size)
+{
+    size_t old_size = size_of(memory);
+    void *moved = allocate(size);
+
+    if (!moved)
+        return NULL;
+    memcpy(moved, memory, min_size(old_size, size));
+    release(memory);
+    return moved;
 }
 
 void *asyncio__malloc(size_t size)
 {
-    return asyncio__mem_fault() ? NULL : count(allocator.malloc(size));
+    return asyncio__mem_fault() ? NULL : allocate(size);
 }
 
 void *asyncio__calloc(size_t size)
@@ -80,20 +114,24 @@ void *asyncio__calloc(size_t size)
 
 void *asyncio__realloc(void *memory, size_t size)
 {
-    void *moved;
-
     if (asyncio__mem_fault())
         return NULL;
-    moved = allocator.realloc(memory, size);
-    return memory ? moved : count(moved);
+    if (!memory)
+        return allocate(size);
+    if (asyncio__hostile(ASYNCIO__MOVED_MEMORY) && size_of(memory) > 0)
+        return move(memory, size);
+    return allocator.realloc(memory, size);
 }
 
 void asyncio__free(void *memory)
 {
-    if (!memory)
-        return;
-    atomic_fetch_sub_explicit(&alive, 1, memory_order_relaxed);
-    allocator.free(memory);
+    if (memory)
+        release(memory);
+}
+
+void asyncio_free(void *memory)
+{
+    asyncio__free(memory);
 }
 
 char *asyncio__strdup(const char *text)
@@ -140,7 +178,7 @@ void asyncio__pool_fini(struct asyncio__pool *pool)
  * out first, so that objects made together lie together. */
 static bool add_chunk(struct asyncio__pool *pool)
 {
-    struct chunk *chunk = count(allocator.malloc(CHUNK_SIZE));
+    struct chunk *chunk = allocate(CHUNK_SIZE);
     uintptr_t first;
     char *object;
     size_t n;
@@ -165,7 +203,7 @@ void *asyncio__pool_get_slow(struct asyncio__pool *pool)
     void *object;
 
     if (ASYNCIO__POOL_IS_MALLOC) {
-        object = count(allocator.malloc(pool->object_size));
+        object = allocate(pool->object_size);
         if (object)
             pool->in_use++;
         return object;

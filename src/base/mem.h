@@ -1,10 +1,11 @@
 /* mem.h -- the only door to the heap: the user's allocator, a count of what is alive, and failures on demand.
  *
- * Objects of one size come from pools, whose chunks never move. In sanitizer builds each object is an allocation of
- * its own, so that a use after free is seen. */
+ * Objects of one size come from pools, whose chunks never move. In sanitizer and hostile builds each object is an
+ * allocation of its own, so that a use after free is seen. */
 #pragma once
 
 #include "base.h"
+#include "hostile.h"
 
 /* Fault injection; see asyncio_fail_allocation. */
 extern _Thread_local int64_t asyncio__mem_countdown;
@@ -43,7 +44,7 @@ void asyncio__pool_fini(struct asyncio__pool *pool);
 void *asyncio__pool_get_slow(struct asyncio__pool *pool);
 void asyncio__pool_put_slow(struct asyncio__pool *pool, void *object);
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if ASYNCIO__HOSTILE || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define ASYNCIO__POOL_IS_MALLOC 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)

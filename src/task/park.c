@@ -39,16 +39,17 @@ static inline struct asyncio__coro *choose_next(struct asyncio__scheduler *sched
         return asyncio__leave_eager(scheduler);
     while (LIKELY(!loop->instrumented) && (node = asyncio__next_node(loop))) {
         struct asyncio__task *next = CONTAINER_OF(node, struct asyncio__task, node);
+        bool begins = node->run == asyncio__task_start;
 
-        if (LIKELY(node->run == asyncio__task_run) ||
-            (node->run == asyncio__task_start && asyncio__task_prepare(scheduler, next))) {
+        if (LIKELY(node->run == asyncio__task_run) || (begins && asyncio__task_prepare(scheduler, next))) {
             scheduler->current = next;
             asyncio__context_at = &next->context;
             if (UNLIKELY(scheduler->n_started > TASKS_IN_CACHE))
                 prefetch_next(loop);
             return &next->coro;
         }
-        if (node->run != asyncio__task_start) {
+        /* A task that could not begin has ended, and may be gone. */
+        if (!begins) {
             asyncio__unnext_node(loop, node);
             break;
         }
@@ -465,13 +466,14 @@ int asyncio_sleep(double seconds)
 struct op_wait {
     struct asyncio_waiter waiter;
     struct asyncio_op *op;
+    int interruption; /* what the wait returns when it was taken back by asyncio__op_interrupt; 0: it was not */
 };
 
 static void op_is_done(struct asyncio_op *op)
 {
     struct op_wait *wait = op->owner;
 
-    asyncio_unpark(&wait->waiter, op->result);
+    asyncio_unpark(&wait->waiter, op->result == -ECANCELED && wait->interruption ? wait->interruption : op->result);
 }
 
 static enum asyncio_cancel_answer cancel_op(struct asyncio_waiter *waiter)
@@ -487,7 +489,8 @@ static enum asyncio_cancel_answer cancel_op(struct asyncio_waiter *waiter)
 
 static void describe_op(const struct asyncio_waiter *waiter, char *buffer, size_t size)
 {
-    static const char *const names[] = {"poll", "read", "write", "recv", "send", "accept", "connect"};
+    static const char *const names[] = {"poll",    "read",  "write",    "recv",   "send",    "accept",
+                                        "connect", "sendv", "recvfrom", "sendto", "sendfile"};
     const struct op_wait *wait = waiter->object;
     const char *name = wait->op->opcode < ARRAY_SIZE(names) ? names[wait->op->opcode] : "operation";
 
@@ -513,25 +516,46 @@ int asyncio__enter_io(struct asyncio__task *task)
     return r;
 }
 
-int64_t asyncio_op_await(struct asyncio_op *op)
+int asyncio_io_point(void)
+{
+    struct asyncio__task *task = asyncio__current();
+
+    return task ? asyncio__enter_io(task) : -ASYNCIO_ENOTASK;
+}
+
+int64_t asyncio_op_park(struct asyncio_op *op)
 {
     struct asyncio__task *task = asyncio__current();
     struct op_wait wait = {.op = op};
-    int r;
 
     if (!op)
         return -EINVAL;
     if (!task)
         return -ASYNCIO_ENOTASK;
-    r = asyncio__enter_io(task);
-    if (r < 0)
-        return r;
     op->complete = op_is_done;
     op->owner = &wait;
     if (asyncio_op_submit(task->future.scheduler->loop, op))
         return op->result;
     ASYNCIO_IGNORE(asyncio_waiter_init(&wait.waiter, &op_kind, &wait));
     return asyncio_park(&wait.waiter);
+}
+
+void asyncio__op_interrupt(struct asyncio_op *op, int error)
+{
+    struct op_wait *wait = op->owner;
+
+    if (wait->waiter.complete)
+        return;
+    wait->interruption = error;
+    if (asyncio_op_cancel(wait->waiter.task->scheduler->loop, op))
+        asyncio_unpark(&wait->waiter, error);
+}
+
+int64_t asyncio_op_await(struct asyncio_op *op)
+{
+    int r = op ? asyncio_io_point() : -EINVAL;
+
+    return r < 0 ? r : asyncio_op_park(op);
 }
 
 int asyncio_wait_fd(int fd, unsigned events)

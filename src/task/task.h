@@ -102,7 +102,7 @@ struct asyncio__scheduler {
     uint64_t last_number;
     bool closed;
     uint64_t detail_task; /* whose detail is in the buffer */
-    char detail[128];
+    char detail[256];
 };
 
 /* The scheduler of the loop that runs in this thread. */
@@ -212,6 +212,9 @@ void asyncio__suspend(struct asyncio__scheduler *scheduler, struct asyncio__task
 /* What every input and output call does first: meets a cancel that is pending, and lets others run when too many calls
  * were made since the task last waited, because what is always ready must not starve them. Returns: 0; -ECANCELED. */
 int asyncio__enter_io(struct asyncio__task *task);
+
+/* Ends the wait of a task in asyncio_op_park with a negative error, unless the operation is done or turns out to be. */
+void asyncio__op_interrupt(struct asyncio_op *op, int error);
 
 /* Asks a task to cancel. Returns: 1; 0 when it is done. */
 int asyncio__task_cancel(struct asyncio__task *task);

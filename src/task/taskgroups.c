@@ -25,7 +25,7 @@ static void add_error(struct asyncio_taskgroup *group, struct asyncio_future *ta
     if (!group->keep_errors)
         return;
     if (group->n_errors == group->errors_capacity) {
-        size_t capacity = max_size(2 * group->errors_capacity, 4);
+        size_t capacity = asyncio__grown(group->errors_capacity, group->n_errors + 1, 4);
         struct asyncio_taskgroup_error *errors = asyncio__realloc(group->errors, capacity * sizeof *errors);
 
         if (!errors)

@@ -183,6 +183,7 @@ static void run_tasks(void *arg)
         asyncio__context_at = &next->context;
         if (next->started || stack->large)
             break;
+        asyncio__poison_own_stack();
         asyncio__coro_move(&next->coro, &self);
         start_here(scheduler, next, stack);
         task = next;

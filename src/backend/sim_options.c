@@ -1,0 +1,168 @@
+/* sim_options.c -- setsockopt and getsockopt of the simulated machine: the options that programs commonly set.
+ *
+ * What is set is remembered and told again, as Linux would tell it. Address reuse, IPV6_V6ONLY and an abortive
+ * SO_LINGER have their effect; the others have none that could be seen here. */
+#include "sim.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+/* Linux's limits: it takes twice what is asked for, for its own needs. */
+enum {
+    MOST_BUFFER = 212992,
+    LEAST_SEND_BUFFER = 4608,
+    LEAST_RECEIVE_BUFFER = 2304,
+};
+
+void asyncio__sim_sockopts_init(struct asyncio__sim_sockopts *options)
+{
+    options->send_buffer = options->receive_buffer = MOST_BUFFER;
+}
+
+static int buffer_size(int asked, int least)
+{
+    int size = asked < 0 || asked > MOST_BUFFER ? 2 * MOST_BUFFER : 2 * asked;
+
+    return size < least ? least : size;
+}
+
+static bool is_internet(const struct asyncio__sim_file *file)
+{
+    return file->domain != AF_UNIX;
+}
+
+/* What is on or off; NULL when it is something else or this socket does not have it. */
+static int *find_switch(struct asyncio__sim_file *file, const struct asyncio_op_option *option)
+{
+    struct asyncio__sim_sockopts *options = &file->options;
+
+    if (option->level == IPPROTO_TCP && option->name == TCP_NODELAY)
+        return is_internet(file) && asyncio__sim_type(file) == SOCK_STREAM ? &options->no_delay : NULL;
+    if (option->level == IPPROTO_IPV6 && option->name == IPV6_V6ONLY)
+        return file->domain == AF_INET6 ? &options->v6only : NULL;
+    if (option->level != SOL_SOCKET)
+        return NULL;
+    switch (option->name) {
+    case SO_REUSEADDR:
+        return &options->reuse_address;
+    case SO_REUSEPORT:
+        return &options->reuse_port;
+    case SO_KEEPALIVE:
+        return &options->keep_alive;
+    case SO_BROADCAST:
+        return &options->broadcast;
+    default:
+        return NULL;
+    }
+}
+
+static int64_t set_other(struct asyncio__sim_file *file, const struct asyncio_op_option *option, int value)
+{
+    struct asyncio__sim_sockopts *options = &file->options;
+
+    if (option->level != SOL_SOCKET)
+        return -ENOPROTOOPT;
+    switch (option->name) {
+    case SO_SNDBUF:
+        options->send_buffer = buffer_size(value, LEAST_SEND_BUFFER);
+        return 0;
+    case SO_RCVBUF:
+        options->receive_buffer = buffer_size(value, LEAST_RECEIVE_BUFFER);
+        return 0;
+    case SO_LINGER:
+        if (option->size < sizeof options->linger)
+            return -EINVAL;
+        memcpy(&options->linger, option->value, sizeof options->linger);
+        options->linger.l_onoff = options->linger.l_onoff != 0;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+int64_t asyncio__sim_setsockopt(struct asyncio__sim_file *file, const struct asyncio_op_option *option)
+{
+    int *on = find_switch(file, option), value;
+
+    if (option->level != SOL_SOCKET && !is_internet(file))
+        return -EOPNOTSUPP;
+    if (option->size < sizeof value)
+        return -EINVAL;
+    memcpy(&value, option->value, sizeof value);
+    if (!on)
+        return set_other(file, option, value);
+    /* Which ports a socket shares is settled once it has one. */
+    if (on == &file->options.v6only && file->local.port)
+        return -EINVAL;
+    *on = value != 0;
+    return 0;
+}
+
+static int protocol_of(const struct asyncio__sim_file *file)
+{
+    if (!is_internet(file))
+        return 0;
+    return asyncio__sim_type(file) == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
+}
+
+/* What is a number. Returns: 0; -ENOPROTOOPT. */
+static int get_number(struct asyncio__sim_file *file, const struct asyncio_op_option *option, int *ret_value)
+{
+    const int *on = find_switch(file, option);
+
+    if (on) {
+        *ret_value = *on;
+        return 0;
+    }
+    if (option->level != SOL_SOCKET)
+        return -ENOPROTOOPT;
+    switch (option->name) {
+    case SO_SNDBUF:
+        *ret_value = file->options.send_buffer;
+        return 0;
+    case SO_RCVBUF:
+        *ret_value = file->options.receive_buffer;
+        return 0;
+    case SO_ERROR:
+        *ret_value = -asyncio__sim_take_error(file);
+        return 0;
+    case SO_TYPE:
+        *ret_value = asyncio__sim_type(file);
+        return 0;
+    case SO_DOMAIN:
+        *ret_value = file->domain;
+        return 0;
+    case SO_PROTOCOL:
+        *ret_value = protocol_of(file);
+        return 0;
+    case SO_ACCEPTCONN:
+        *ret_value = file->kind == ASYNCIO__SIM_LISTENER;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+int64_t asyncio__sim_getsockopt(struct asyncio__sim_file *file, const struct asyncio_op_option *option)
+{
+    const void *data;
+    int value = 0, r;
+    size_t size;
+
+    if (option->level != SOL_SOCKET && !is_internet(file))
+        return -EOPNOTSUPP;
+    if (option->level == SOL_SOCKET && option->name == SO_LINGER) {
+        data = &file->options.linger;
+        size = sizeof file->options.linger;
+    } else {
+        r = get_number(file, option, &value);
+        if (r < 0)
+            return r;
+        data = &value;
+        size = sizeof value;
+    }
+    size = min_size(size, option->size);
+    if (size > 0)
+        memcpy(option->value, data, size);
+    return (int64_t)size;
+}
