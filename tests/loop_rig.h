@@ -59,10 +59,14 @@ static inline void one_turn(void)
     EXPECT_INT(asyncio_loop_run_forever(loop), 0);
 }
 
+/* Without a timer to stop it the loop would run for ever. */
 static inline void run_for(double seconds)
 {
-    later(seconds, stop, NULL);
-    EXPECT_INT(asyncio_loop_run_forever(loop), 0);
+    int r = asyncio_loop_call_later(loop, seconds, stop, NULL);
+
+    EXPECT_INT(r, 0);
+    if (r == 0)
+        EXPECT_INT(asyncio_loop_run_forever(loop), 0);
 }
 
 static inline void never_mind(void *arg)

@@ -2,7 +2,9 @@
 #include "loop.h"
 
 #include "../backend/backends.h"
+#include "../backend/ops.h"
 #include "../base/log.h"
+#include "conn.h"
 #include "handles.h"
 
 #include <math.h>
@@ -91,6 +93,8 @@ int asyncio_new_event_loop_on(struct asyncio_loop **ret_loop, const struct async
     loop->backend_reason = "given by the caller";
     list_init(&loop->turn);
     list_init(&loop->ready);
+    list_init(&loop->conns);
+    list_init(&loop->acceptors);
     asyncio__timers_init(&loop->timers, asyncio__now(loop));
     asyncio__pool_init(&loop->handles, sizeof(struct asyncio_handle));
     loop->poll_interval = loop->interval = DEFAULT_POLL_INTERVAL;
@@ -160,7 +164,9 @@ int asyncio_loop_close(struct asyncio_loop *loop)
     }
     atomic_store_explicit(&loop->closed, true, memory_order_relaxed);
     asyncio__posts_close(loop);
+    asyncio__acceptors_close(loop);
     asyncio__watches_close(loop);
+    asyncio__conns_close(loop);
     asyncio__executor_close(loop);
     drop_scheduled(loop);
     if (loop->front)
@@ -473,8 +479,20 @@ void asyncio_timer_disarm(struct asyncio_loop *loop, struct asyncio_timer *timer
         asyncio_node_cancel(&timer->node);
 }
 
+/* The back end is gone, and fds of its own with it; those of the process can still be closed. */
+static bool submit_late(const struct asyncio_loop *loop, struct asyncio_op *op)
+{
+    int64_t result = -ASYNCIO_ECLOSED;
+
+    if (op->opcode == ASYNCIO_OP_CLOSE)
+        result = loop->ops->own_fds ? 0 : asyncio__op_perform(op);
+    return asyncio__op_finish(op, result);
+}
+
 bool asyncio_op_submit(struct asyncio_loop *loop, struct asyncio_op *op)
 {
+    if (UNLIKELY(!loop->backend))
+        return submit_late(loop, op);
     return loop->ops->submit(loop->backend, op);
 }
 

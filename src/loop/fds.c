@@ -63,7 +63,7 @@ static struct asyncio__watch *find(const struct asyncio_loop *loop, int fd)
 static struct asyncio__watch *record(struct asyncio_loop *loop, size_t fd)
 {
     if (fd >= loop->n_watches) {
-        size_t n = max_size(max_size(fd + 1, loop->n_watches * 2), 64);
+        size_t n = asyncio__grown(loop->n_watches, fd + 1, 64);
         struct asyncio__watch **watches = asyncio__realloc(loop->watches, n * sizeof(void *));
 
         if (!watches)

@@ -70,6 +70,8 @@ struct asyncio_loop {
     bool lingering;                  /* nobody references the closed loop any more, but handles of it are still there */
     struct asyncio__watch **watches; /* by fd: add_reader and add_writer */
     size_t n_watches;
+    struct asyncio_link conns; /* connections that are not lost yet; conn.c */
+    struct asyncio_link acceptors; /* acceptor.c: those that are not over, so that the close finds them */
 
     _Atomic(struct asyncio_node *) posts; /* newest first; &asyncio__posts_closed once closed */
     atomic_int posters;                   /* threads inside asyncio_loop_post: close waits for them */
@@ -187,6 +189,9 @@ void asyncio__posts_free(struct asyncio_loop *loop);
 
 /* fds.c: ends all watches. */
 void asyncio__watches_close(struct asyncio_loop *loop);
+
+/* acceptor.c: closes what listens. */
+void asyncio__acceptors_close(struct asyncio_loop *loop);
 
 /* handles.c: where a handle was scheduled; NULL when that is not known or the node is no handle. */
 const char *asyncio__handle_source(const struct asyncio_node *node);

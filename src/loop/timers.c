@@ -56,7 +56,7 @@ void asyncio__timers_fini(struct asyncio__timers *timers)
 /* Makes room for one more. Returns: false when there is no memory for it. */
 static bool slot_reserve(struct asyncio__timers *timers, struct asyncio__timer_slot *slot)
 {
-    size_t capacity = max_size(2 * slot->capacity, LEAST_CAPACITY);
+    size_t capacity = asyncio__grown(slot->capacity, slot->count + 1, LEAST_CAPACITY);
     struct asyncio__timer_entry *entries;
 
     if (LIKELY(slot->count < slot->capacity))
@@ -193,7 +193,7 @@ static int reserve(struct asyncio__timers *timers, size_t n)
 
     if (LIKELY(n <= capacity))
         return 0;
-    capacity = max_size(capacity * 2, LEAST_CAPACITY);
+    capacity = asyncio__grown(capacity, n, LEAST_CAPACITY);
     heap = asyncio__realloc(timers->heap, capacity * sizeof *heap);
     if (!heap)
         return -ENOMEM;
@@ -208,7 +208,7 @@ static void shrink(struct asyncio__timers *timers)
     size_t capacity = timers->heap_capacity / 2;
     struct asyncio__timer_entry *heap;
 
-    if (LIKELY(timers->armed * 8 >= timers->heap_capacity) || capacity < 16 * LEAST_CAPACITY)
+    if (LIKELY(timers->armed * 8 >= timers->heap_capacity) || capacity < asyncio__least(16 * LEAST_CAPACITY))
         return;
     heap = asyncio__realloc(timers->heap, capacity * sizeof *heap);
     if (!heap)
