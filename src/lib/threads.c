@@ -14,6 +14,7 @@ struct call {
     struct asyncio__job job;
     asyncio_coro *fn;
     void *arg;
+    asyncio_callback *free_arg;    /* may be NULL */
     struct asyncio_future *future; /* of run_in_executor, a reference */
     struct asyncio_waiter *waiter; /* of to_thread */
 };
@@ -65,7 +66,11 @@ static void call_lost(struct asyncio__job *job)
 
 static void call_free(struct asyncio__job *job)
 {
-    asyncio__free(call_of(job));
+    struct call *call = call_of(job);
+
+    if (call->free_arg)
+        call->free_arg(call->arg);
+    asyncio__free(call);
 }
 
 static const struct asyncio__job_kind call_kind = {
@@ -154,31 +159,45 @@ static const struct asyncio_wait_kind call_wait_kind = {
     .describe = describe_call,
 };
 
-int asyncio_to_thread(asyncio_coro *fn, void *arg)
+/* Returns: 0, and the job will free the call and its argument; a negative error. */
+static int submit_call(struct call *call, struct asyncio_waiter *waiter)
 {
-    struct asyncio_waiter waiter;
-    struct call *call;
-    int r;
+    int r = asyncio__context_private(&call->job.context);
 
-    if (!fn)
-        return -EINVAL;
-    r = asyncio_waiter_init(&waiter, &call_wait_kind, NULL);
-    if (r < 0)
-        return r;
-    call = call_new(fn, arg);
-    if (!call)
-        return -ENOMEM;
-    waiter.object = call;
-    call->waiter = &waiter;
-    r = asyncio__context_private(&call->job.context);
+    waiter->object = call;
+    call->waiter = waiter;
     if (r == 0)
         r = asyncio__job_submit(&call->job, &call_kind, asyncio__running_loop, NULL);
-    if (r < 0) {
+    if (r < 0)
         asyncio_context_unref(call->job.context);
-        asyncio__free(call);
-        return r;
+    return r;
+}
+
+int asyncio__to_thread(asyncio_coro *fn, void *arg, asyncio_callback *free_arg)
+{
+    struct asyncio_waiter waiter;
+    struct call *call = NULL;
+    int r = fn ? asyncio_waiter_init(&waiter, &call_wait_kind, NULL) : -EINVAL;
+
+    if (r == 0) {
+        call = call_new(fn, arg);
+        r = call ? 0 : -ENOMEM;
     }
-    return (int)asyncio_park(&waiter);
+    if (r == 0) {
+        call->free_arg = free_arg;
+        r = submit_call(call, &waiter);
+    }
+    if (r == 0)
+        return (int)asyncio_park(&waiter);
+    asyncio__free(call);
+    if (free_arg)
+        free_arg(arg);
+    return r;
+}
+
+int asyncio_to_thread(asyncio_coro *fn, void *arg)
+{
+    return asyncio__to_thread(fn, arg, NULL);
 }
 
 /* --------------------------------------------------------------------------------------------------------- Joining */

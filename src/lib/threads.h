@@ -1,4 +1,4 @@
-/* threads.h -- outcomes that cross from one thread to another. */
+/* threads.h -- outcomes that cross from one thread to another, and calls in threads that outlive their caller. */
 #pragma once
 
 #include "../task/task.h"
@@ -15,3 +15,7 @@ static inline void asyncio__settle_closed(struct asyncio_future *future)
     future->retrieved = true;
     asyncio__future_complete(future, FUTURE_FINISHED, -ASYNCIO_ECLOSED);
 }
+
+/* asyncio_to_thread, whose argument is freed once, also on failure: when fn has ended or never will begin, by any
+ * thread, and perhaps before this returns. So it may outlive a caller who is cancelled. */
+int asyncio__to_thread(asyncio_coro *fn, void *arg, asyncio_callback *free_arg);
