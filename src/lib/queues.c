@@ -19,7 +19,7 @@
 /* Makes room for one more item. A ring that goes round the end is straightened by moving its first part up. */
 static int grow(struct asyncio_queue *queue)
 {
-    size_t capacity = queue->capacity < FIRST_CAPACITY ? FIRST_CAPACITY : queue->capacity * 2, tail;
+    size_t capacity = asyncio__grown(queue->capacity, queue->count + 1, FIRST_CAPACITY), tail;
     void **items;
 
     if (queue->maxsize > 0)
