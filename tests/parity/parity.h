@@ -70,6 +70,10 @@ static inline const char *outcome(int r)
         return "QueueShutDown";
     case -ASYNCIO_EBROKENBARRIER:
         return "BrokenBarrier";
+    case -ASYNCIO_EINCOMPLETEREAD:
+        return "IncompleteRead";
+    case -ASYNCIO_ELIMITOVERRUN:
+        return "LimitOverrun";
     default:
         break;
     }

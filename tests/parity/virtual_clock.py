@@ -3,6 +3,8 @@
 Owns the loop that the golden transcripts are made on. Invariants:
 - Time starts at 0 and is a whole number of nanoseconds, so that printed times are exact; it is good for a month.
 - Time moves only inside the selector's select(), and only to the deadline of the earliest timer.
+- Sockets are the kernel's. What is under way through them takes no time: before the clock moves, it gets GRACE_S of
+  real time to arrive. A transcript must not depend on which of two sockets is ready first.
 - Timers with equal deadlines run in the order in which they were made (CPython leaves that order open).
 - When nothing is ready, no timer is armed and no descriptor is readable, the program can never go on: an error.
 
@@ -12,10 +14,12 @@ It needs Python 3.11 (asyncio.Runner). A program that relies on a newer asyncio 
 import asyncio
 import heapq
 import itertools
+import os
 import selectors
 import sys
 
 NS = 1_000_000_000
+GRACE_S = 0.02
 
 
 class VirtualSelector(selectors.DefaultSelector):
@@ -28,6 +32,9 @@ class VirtualSelector(selectors.DefaultSelector):
 
     def select(self, timeout=None):
         events = super().select(0)
+        # The loop's own wake-up is always registered; more than that are sockets of the program.
+        if not events and timeout != 0 and len(self.get_map()) > 1:
+            events = super().select(GRACE_S)
         if events or timeout == 0:
             return events
         if timeout is None:
@@ -97,6 +104,11 @@ NAMED_ERRORS = [
     (asyncio.QueueFull, "QueueFull"),
     (getattr(asyncio, "QueueShutDown", ()), "QueueShutDown"),
     (asyncio.BrokenBarrierError, "BrokenBarrier"),
+    (asyncio.IncompleteReadError, "IncompleteRead"),
+    (asyncio.LimitOverrunError, "LimitOverrun"),
+    (ConnectionResetError, "ECONNRESET"),
+    (ConnectionRefusedError, "ECONNREFUSED"),
+    (BrokenPipeError, "EPIPE"),
 ]
 
 
@@ -141,6 +153,40 @@ def refused(function, *args):
     except (RuntimeError, ValueError, asyncio.InvalidStateError):
         return "refused"
     return "allowed"
+
+
+def quoted(data):
+    """The printed form of bytes."""
+    return '"' + data.decode("ascii").replace("\r", "\\r").replace("\n", "\\n") + '"'
+
+
+async def outcome_of_read(awaitable):
+    """Await a read of a stream, and give the printed form of the bytes, or of the error."""
+    try:
+        return quoted(await awaitable)
+    except BaseException as error:
+        return name_of(error)
+
+
+def port_of(server):
+    """The port that a server listens on."""
+    return server.sockets[0].getsockname()[1]
+
+
+async def connect(server):
+    """A connection to a server of this process."""
+    return await asyncio.open_connection("127.0.0.1", port_of(server))
+
+
+def unix_path(name):
+    """An abstract address for a Unix socket of this process."""
+    return f"\0asyncio-parity-{name}-{os.getpid()}"
+
+
+async def hang_up(writer):
+    """Close a connection and wait until it is closed."""
+    writer.close()
+    await writer.wait_closed()
 
 
 def say(text):
