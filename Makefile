@@ -19,7 +19,7 @@ PROGRAM_CFLAGS := -g -O2 -Wall -Wextra -fstack-clash-protection -fno-omit-frame-
 RUN_EXAMPLES := as_completed lock event
 
 .DEFAULT_GOAL := all
-.PHONY: all run test check asan tsan valgrind aarch64 sim bench fmt tidy install clean help
+.PHONY: all run test check asan hostile tsan valgrind aarch64 fuzz sim bench fmt tidy install clean help
 
 all: ## build the library, the tests and the examples in build/dev
 	@tools/setup build
@@ -34,7 +34,11 @@ run: ## run the examples; PROGRAM=path.c ARGS="..." compiles and runs a program 
 	    echo "== examples/$$name.c"; build/dev/examples/$$name || exit; echo; \
 	done
 	@if [ -x build/dev/examples/pipeline ]; then \
-	    echo "== examples/pipeline.c src"; build/dev/examples/pipeline src; \
+	    echo "== examples/pipeline.c src"; build/dev/examples/pipeline src || exit; echo; \
+	fi
+	@if [ -x build/dev/examples/echo_server ]; then \
+	    echo "== examples/echo_server.c, with 200 clients in Python"; \
+	    $(PYTHON) tests/real/echo_load.py build/dev/examples/echo_server; \
 	fi
 else
 run:
@@ -47,7 +51,7 @@ run:
 endif
 
 test: ## run the tests; TEST="locks queues" picks some
-	@tools/setup build
+	@tools/setup build real
 	@$(PYTHON) tools/test.py $(TEST)
 
 check: ## all that CI runs, in under 20 minutes; TEST="asan headers" picks steps
@@ -55,8 +59,12 @@ check: ## all that CI runs, in under 20 minutes; TEST="asan headers" picks steps
 	@$(PYTHON) tools/check.py $(TEST)
 
 asan: ## run the tests under AddressSanitizer and UBSan
-	@tools/setup build
+	@tools/setup build real
 	@$(PYTHON) tools/test.py --variant asan $(TEST)
+
+hostile: ## run the tests with tiny capacities, moved memory, short transfers and late cancels, sanitized
+	@tools/setup build
+	@$(PYTHON) tools/test.py --variant hostile $(TEST)
 
 tsan: ## run the threaded tests under ThreadSanitizer
 	@tools/setup build clang
@@ -69,6 +77,10 @@ valgrind: ## run the chosen part of the tests under Valgrind
 aarch64: ## run the simulator's tests for 64-bit ARM under qemu
 	@tools/setup build aarch64
 	@$(PYTHON) tools/test.py --variant aarch64 --suite sim $(TEST)
+
+fuzz: ## run the fuzzers until Ctrl-C or until something is found; TEST="fuzz_readline" picks some
+	@tools/setup build clang
+	@$(PYTHON) tools/fuzz.py $(TEST)
 
 sim: ## run the simulator's tests with SEED=n
 	@tools/setup build
