@@ -1,0 +1,19 @@
+"""An echo server on CPython's asyncio streams. Prints its port, then serves until it is killed."""
+
+import asyncio
+
+
+async def echo(reader, writer):
+    while data := await reader.read(16 * 1024):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+async def main():
+    server = await asyncio.start_server(echo, "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+asyncio.run(main())
