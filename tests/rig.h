@@ -28,6 +28,7 @@ static inline void open_rig(const char *asked)
 {
     const char *options, *reason;
 
+    test_spare(ASYNCIO__SHORT_TRANSFERS | ASYNCIO__LATE_CANCELS, RIG);
     EXPECT_INT(asyncio__backend_choose(asked, &ops, &options, &reason), 0);
     EXPECT_INT(ops->open(&backend, options, 0), 0);
 }

@@ -170,6 +170,7 @@ TEST_NO_SWEEP(front_end_streams,
 {
     static char text[] = "a text of more than eight bytes";
 
+    test_spare(ASYNCIO__SHORT_TRANSFERS, "it counts the buffers");
     if (!open_interpreter())
         return;
     open_streams();
@@ -205,17 +206,19 @@ TEST_NO_SWEEP(front_end_writes_much,
               "a write that the socket cannot take at once goes on by itself, and is given back once", BINDING)
 {
     static char much[1000000];
+    /* The simulator's buffers hold 64 KiB; the kernel's hold few small pieces, too. */
+    size_t size = test_hostile() ? sizeof much / 10 : sizeof much;
 
     test_needs_seconds(20);
     if (!open_interpreter())
         return;
     open_streams();
     reader.buffer_updated = count_bytes;
-    fe_stream_write(&writer, much, sizeof much);
+    fe_stream_write(&writer, much, size);
     EXPECT_TRACE("");
     run_for(1);
     EXPECT_TRACE("[0.000] writer: written\n");
-    EXPECT_INT(n_counted, sizeof much);
+    EXPECT_INT(n_counted, size);
     fe_stream_close(&reader);
     fe_stream_close(&writer);
     close_interpreter();
@@ -336,6 +339,7 @@ TEST_REAL(
     struct fe_call soon, timer;
     pthread_t thread;
 
+    test_spare(ASYNCIO__SHORT_TRANSFERS, "it counts the waits");
     open_interpreter();
     open_streams();
     EXPECT_INT(pipe(window), 0);

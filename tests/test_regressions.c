@@ -345,6 +345,42 @@ TEST(waits_given_up, "#30 C-06: waits for more futures than fit a frame, given u
     EXPECT_INT(run(many_waits, NULL), 0);
 }
 
+/* ---------------------------------------------------------------------------------------- Tasks that never begin */
+
+static int never_runs(void *arg)
+{
+    trace("it runs");
+    (void)arg;
+    return 0;
+}
+
+static int suspends(void *arg)
+{
+    (void)arg;
+    return asyncio_sleep(0);
+}
+
+/* Whoever suspends finds that the next one has ended before its first step, and is gone. */
+static int followed_by_cancelled(void *arg)
+{
+    struct asyncio_future *first = asyncio_create_task(suspends, NULL);
+    struct asyncio_future *second = asyncio_create_task(never_runs, NULL);
+
+    asyncio_future_cancel(second);
+    asyncio_future_unref(second);
+    EXPECT_INT(asyncio_await(first), 0);
+    asyncio_future_unref(first);
+    (void)arg;
+    return 0;
+}
+
+TEST(cancelled_unstarted_and_unreferenced,
+     "T-06: a task that nobody refers to and that is cancelled before its first step goes without a trace")
+{
+    EXPECT_INT(run(followed_by_cancelled, NULL), 0);
+    EXPECT_TRACE("");
+}
+
 /* --------------------------------------------------------------------------------------------------------- Signals */
 
 static atomic_int n_signals;

@@ -140,6 +140,7 @@ TEST_NO_SWEEP(hot_ends_are_spread, "tops differ in cache line and page, or all w
     struct asyncio__stack *stacks[N];
     size_t page = (size_t)sysconf(_SC_PAGESIZE), lines[64] = {0}, pages[64] = {0};
 
+    test_spare(ASYNCIO__TINY_CAPACITIES, "the stacks of one slab are spread, and of many slabs by chance");
     begin();
     for (size_t i = 0; i < N; i++) {
         stacks[i] = take(0);
@@ -332,6 +333,7 @@ TEST_NO_SWEEP(high_water, "the pages that were ever used, until they are given b
     struct asyncio__stack *stack, *others[200];
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
+    test_spare(ASYNCIO__TINY_CAPACITIES, "a slab of one stack goes with it, and the record too");
     begin();
     stack = take(0);
     EXPECT_INT(asyncio__stack_high_water(stack), 0);

@@ -50,6 +50,11 @@ class Variant:
 GCC = {"cc": "gcc", "cxx": "g++"}
 CLANG = {"cc": "clang", "cxx": "clang++", "needs": ("clang",)}
 UNOPTIMISED = {"slowness": 2}
+# gcc sees ghosts in instrumented code; the plain variants keep these warnings on.
+ADDRESS_SANITIZED = SANITIZED + ["-Db_sanitize=address,undefined",
+                                 "-Dc_args=-Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-format-truncation"]
+ADDRESS_SANITIZER = {"ASAN_OPTIONS": "strict_string_checks=1:check_initialization_order=1",
+                     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
 
 VARIANTS = {
     "dev": Variant("-O2 with assertions: make, make run, make test", STRICT),
@@ -59,13 +64,11 @@ VARIANTS = {
     "bench": Variant("the benchmarks, without assertions",
                      STRICT + ["-Doptimization=2", "-Ddebug=true", "-Db_ndebug=true", "-Dtests=false",
                                "-Dexamples=false", "-Dbench=true", "-Db_lto=true"]),
-    # gcc sees ghosts in instrumented code; the plain variants keep these warnings on.
-    "asan": Variant("AddressSanitizer and UBSan",
-                    SANITIZED + ["-Db_sanitize=address,undefined",
-                                 "-Dc_args=-Wno-maybe-uninitialized -Wno-stringop-overflow"],
-                    **GCC, slowness=4,
-                    run_environment={"ASAN_OPTIONS": "strict_string_checks=1:check_initialization_order=1",
-                                     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}),
+    "asan": Variant("AddressSanitizer and UBSan", ADDRESS_SANITIZED, **GCC, slowness=4,
+                    run_environment=ADDRESS_SANITIZER),
+    "hostile": Variant("tiny capacities, moved memory, short transfers, late cancels, under both sanitizers",
+                       ADDRESS_SANITIZED + ["-Doptimization=1", "-Ddebug=true", "-Dhostile=true"], **GCC, slowness=4,
+                       run_environment=ADDRESS_SANITIZER),
     # gcc 12's ThreadSanitizer dies above 8,128 fibers, so it is clang's.
     "tsan": Variant("ThreadSanitizer", SANITIZED + ["-Db_sanitize=thread"], **CLANG, slowness=6,
                     run_environment={"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}),
@@ -77,6 +80,9 @@ VARIANTS = {
     "gcc-O0": Variant("gcc, unoptimised", STRICT + ["-Dbuildtype=debug"], **GCC, **UNOPTIMISED),
     "clang-O2-lto": Variant("clang, whole-program optimised", STRICT + ["-Db_lto=true"], **CLANG),
     "clang-O0": Variant("clang, unoptimised", STRICT + ["-Dbuildtype=debug"], **CLANG, **UNOPTIMISED),
+    "fuzz": Variant("the fuzzers, with AddressSanitizer and UBSan",
+                    SANITIZED + ["-Db_sanitize=address,undefined", "-Dtests=false", "-Dexamples=false", "-Dfuzz=true",
+                                 "-Dc_args=-fsanitize=fuzzer-no-link"], **CLANG),
     "musl": Variant("the library alone, with another libc", STRICT + ["-Dtests=false", "-Dexamples=false"],
                     cc="musl-gcc", needs=("musl",)),
     "aarch64": Variant("for 64-bit ARM, run by qemu", STRICT + ["--cross-file=tools/aarch64.ini"], needs=("aarch64",),

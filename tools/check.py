@@ -23,6 +23,8 @@ def tests(variant, *options):
 
 STEPS = {
     "test": ("all tests and house rules, gcc -O2 with assertions", tests("dev")),
+    "worlds": ("100,000 random worlds of tasks, as many of clients and servers",
+               tests("dev", "--worlds", "100000", "--timeout-factor", "4", "_worlds-sim")),
     "headers": ("public headers alone, in each language and standard", ["tools/check_headers.py"]),
     "install": ("install, and programs outside of the tree", ["tools/check_install.py"]),
     "gcc-O2-lto": ("all tests, gcc -O2 -flto", tests("gcc-O2-lto")),
@@ -30,10 +32,13 @@ STEPS = {
     "clang-O2-lto": ("all tests, clang -O2 -flto", tests("clang-O2-lto")),
     "clang-O0": ("all tests, clang -O0", tests("clang-O0")),
     "asan": ("all tests, AddressSanitizer and UBSan", tests("asan")),
+    "hostile": ("all tests with tiny capacities, moved memory, short transfers and late cancels, sanitized",
+                tests("hostile")),
     "sweep": ("every allocation and operation fails once, with the sanitizers",
               tests("asan", "--suite", "sweep")),
     "tsan": ("threaded tests, ThreadSanitizer", tests("tsan", "--suite", "threaded")),
     "valgrind": ("chosen tests, Valgrind", tests("valgrind", "--suite", "valgrind")),
+    "fuzz": ("each fuzzer for a minute", ["tools/fuzz.py", "--seconds", "60"]),
     "musl": ("the library compiles with musl", ["tools/build.py", "musl"]),
     "aarch64": ("the simulator's tests for 64-bit ARM, under qemu", tests("aarch64", "--suite", "sim")),
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Build a variant and run its tests, two at a time; the one front door of every test run.
 
-    test.py [--variant dev] [--suite NAME] [--seed N] [--timeout-factor F] [NAME ...]
+    test.py [--variant dev] [--suite NAME] [--seed N] [--worlds N] [--timeout-factor F] [NAME ...]
 
 NAME picks the tests whose name contains it; only what they need is built then. What there is to run is asked of Meson.
 A test program prints one line a case and a last line with the sum:
@@ -87,6 +87,8 @@ class Runner:
             self.environment["TEST_WRAPPER"] = self.variant.wrapper
         if options.seed is not None:
             self.environment["ASYNCIO_TEST_SEED"] = str(options.seed)
+        if options.worlds is not None:
+            self.environment["WORLDS"] = str(options.worlds)
         self.lock = threading.Lock()
         self.live = set()
         self.finished = 0
@@ -198,8 +200,9 @@ def introspect(directory, what):
 def parse_arguments():
     parser = argparse.ArgumentParser(description="Build a variant and run its tests.")
     parser.add_argument("--variant", default="dev", choices=build.VARIANTS)
-    parser.add_argument("--suite", help="only this suite: epoll sim threaded valgrind examples parity sweep house")
+    parser.add_argument("--suite", help="only this suite: epoll sim threaded valgrind examples parity sweep real house")
     parser.add_argument("--seed", type=int, help="ASYNCIO_TEST_SEED of the tests")
+    parser.add_argument("--worlds", type=int, help="how many random worlds each of their tests makes")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--timeout-factor", type=float, default=1.0)
     parser.add_argument("name", nargs="*")

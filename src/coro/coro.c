@@ -12,6 +12,8 @@
 
 #include "coro.h"
 
+#include "../base/hostile.h"
+
 #if ASYNCIO__ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
@@ -117,6 +119,8 @@ UNINSTRUMENTED void asyncio__coro_start(struct asyncio__coro *co, struct asyncio
 #if ASYNCIO__TSAN
     co->tsan_fiber = tsan_fiber_of(stack);
 #endif
+    if (asyncio__hostile(ASYNCIO__MOVED_MEMORY))
+        memset((char *)frame - ASYNCIO__POISONED_STACK, ASYNCIO__POISON, ASYNCIO__POISONED_STACK);
     *--frame = arg;
     *--frame = (void *)(uintptr_t)entry;
     co->sp = frame;

@@ -414,7 +414,7 @@ static struct asyncio__stack *get_large(struct asyncio__stacks *pool, size_t siz
 /* A new stack, from a slab that has room or from a new one, for as many again as there are. */
 static struct asyncio__stack *get_new(struct asyncio__stacks *pool)
 {
-    size_t count = min_size(max_size(pool->cut, SLAB_STACKS_MIN), SLAB_STACKS_MAX);
+    size_t count = min_size(max_size(pool->cut, asyncio__least(SLAB_STACKS_MIN)), SLAB_STACKS_MAX);
 
     if (!pool->filling || pool->filling->cut == pool->filling->count)
         pool->filling = slab_open(pool, pool->stack_size, count);
@@ -470,7 +470,7 @@ static void lower_watermark(struct asyncio__stacks *pool)
 
     pool->keep = max_size(pool->peak, pool->keep / 2);
     pool->peak = pool->in_use;
-    spare = max_size(pool->keep - pool->in_use, WARM_MIN);
+    spare = max_size(pool->keep - pool->in_use, asyncio__least(WARM_MIN));
     if (warm <= spare)
         return;
     pool->stale_count = warm - spare;
@@ -482,7 +482,7 @@ static void lower_watermark(struct asyncio__stacks *pool)
 
 bool asyncio__stacks_can_shrink(const struct asyncio__stacks *pool)
 {
-    return pool->cut - pool->in_use - pool->cold_count > WARM_MIN;
+    return pool->cut - pool->in_use - pool->cold_count > asyncio__least(WARM_MIN);
 }
 
 /* Makes a batch of stale stacks cold. Where a whole slab is cold then, its pages go with it in one system call. */
@@ -490,7 +490,7 @@ static void cool(struct asyncio__stacks *pool)
 {
     struct asyncio__stack *stack = pool->stale, *batch_end = stack;
 
-    for (size_t i = 0; i < TRIM_BATCH && batch_end; i++) {
+    for (size_t i = 0; i < asyncio__least(TRIM_BATCH) && batch_end; i++) {
         batch_end->slab->cold++;
         batch_end = batch_end->next;
         pool->stale_count--;

@@ -75,6 +75,11 @@ int fe_open(struct fe_interpreter *interpreter, struct asyncio_loop *loop)
 
 void fe_close(struct fe_interpreter *interpreter)
 {
+    int r = 0;
+
+    /* What was cancelled too late comes back in a poll. */
+    while (interpreter->n_watched > 0 && r >= 0)
+        r = asyncio_loop_run_once(interpreter->loop, 0);
     interpreter->loop = asyncio_loop_unref(interpreter->loop);
 }
 
@@ -123,26 +128,26 @@ static void watch_stream(struct fe_stream *stream);
 /* Something can be read: only now the language is asked where to. The watch is over, so that the direction is free. */
 static void read_stream(struct fe_stream *stream)
 {
-    struct asyncio_op op = {.opcode = ASYNCIO_OP_RECV, .fd = stream->fd};
+    struct asyncio_op op = {.opcode = ASYNCIO_OP_RECV, .flags = ASYNCIO_OP_NOWAIT, .fd = stream->fd};
 
     op.buffer.data = stream->get_buffer(stream->self, &op.buffer.size);
-    /* It does not wait, as something is there; if that was a mistake, it is taken back. */
-    if (!asyncio_op_submit(stream->interpreter->loop, &op)) {
-        asyncio_op_cancel(stream->interpreter->loop, &op);
+    asyncio_op_submit(stream->interpreter->loop, &op);
+    if (op.result > 0 || op.result == -EAGAIN)
         watch_stream(stream);
+    /* There is nothing, though something was said to be there. */
+    if (op.result == -EAGAIN)
         return;
-    }
-    if (op.result > 0)
-        watch_stream(stream);
     stream->buffer_updated(stream->self, op.result < 0 ? 0 : (size_t)op.result);
 }
 
 static void can_be_read(struct asyncio_op *ready)
 {
     struct fe_stream *stream = ready->owner;
+    bool wanted = stream->watching;
 
     stream->watching = false;
-    if (ready->result >= 0)
+    stream->interpreter->n_watched--;
+    if (wanted && ready->result >= 0)
         read_stream(stream);
 }
 
@@ -162,6 +167,7 @@ static void watch_stream(struct fe_stream *stream)
         .poll.events = ASYNCIO_READABLE,
     };
     stream->watching = !asyncio_op_submit(stream->interpreter->loop, &stream->ready);
+    stream->interpreter->n_watched += stream->watching;
     if (!stream->watching && stream->ready.result >= 0)
         asyncio_loop_schedule(stream->interpreter->loop, &stream->again);
 }
@@ -227,8 +233,8 @@ void fe_stream_close(struct fe_stream *stream)
     struct asyncio_op op = {.opcode = ASYNCIO_OP_CLOSE, .fd = stream->fd};
 
     asyncio_node_cancel(&stream->again);
-    if (stream->watching)
-        asyncio_op_cancel(stream->interpreter->loop, &stream->ready);
+    if (stream->watching && asyncio_op_cancel(stream->interpreter->loop, &stream->ready))
+        stream->interpreter->n_watched--;
     stream->watching = false;
     asyncio_op_submit(stream->interpreter->loop, &op);
     stream->fd = -1;

@@ -21,6 +21,7 @@ struct fe_interpreter {
     int n_let_go;
     struct fe_context *current;
     volatile sig_atomic_t signal; /* one that its handlers have not seen yet */
+    int n_watched;                /* streams whose operation the loop has */
     int raised;                   /* what its handler of signals wants the run to end with; 0: go on */
 };
 
@@ -74,6 +75,7 @@ int fe_stream_open(struct fe_stream *stream, struct fe_interpreter *interpreter,
 /* Sends; `written` is called once, perhaps from within. The memory stays the caller's until then. */
 void fe_stream_write(struct fe_stream *stream, const char *data, size_t size);
 
+/* Its memory is the caller's again when fe_close has returned. */
 void fe_stream_close(struct fe_stream *stream);
 
 /* A pair of connected sockets of the library's. Returns: 0; a negative error. */

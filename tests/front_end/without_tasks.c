@@ -54,7 +54,7 @@ static void *get_buffer(void *self, size_t *ret_size)
 
 static void buffer_updated(void *self, size_t n)
 {
-    note(n == 4 ? self : "wrong");
+    note(n == 1 ? self : "wrong");
 }
 
 static void written(void *self, int64_t result)
@@ -66,11 +66,11 @@ static void written(void *self, int64_t result)
 static int run_all(void)
 {
     static char incoming[17];
-    struct fe_stream reader = {.self = incoming, .get_buffer = get_buffer, .buffer_updated = buffer_updated};
-    struct fe_stream writer = {.written = written};
+    static struct fe_stream reader = {.self = incoming, .get_buffer = get_buffer, .buffer_updated = buffer_updated};
+    static struct fe_stream writer = {.written = written};
     struct fe_call first, second, third;
     int64_t now_ns = asyncio_loop_now_ns(interpreter.loop);
-    char soon[] = "soon", timer[] = "timer", data[] = "data";
+    char soon[] = "soon", timer[] = "timer", data[] = "x";
     int fds[2];
 
     fe_call_init(&first, &interpreter, say, soon, NULL);
@@ -88,7 +88,7 @@ static int run_all(void)
     writer.interpreter = &interpreter;
     writer.fd = fds[1];
     asyncio_node_init(&writer.again, NULL, NULL);
-    fe_stream_write(&writer, data, 4);
+    fe_stream_write(&writer, data, 1);
     asyncio_loop_run_forever(interpreter.loop);
     fe_stream_close(&reader);
     fe_stream_close(&writer);
@@ -104,8 +104,9 @@ int main(void)
     if (asyncio_new_event_loop(&loop, .backend = "epoll") < 0 || fe_open(&interpreter, loop) < 0)
         return 1;
     expect(run_all() == 0, "loop-without-tasks-runs");
-    /* What the stream had to say comes in the poll; the reader and the callback in their turn. */
-    expect(strcmp(seen, "written data soon reader timer ") == 0, "loop-without-tasks-order");
+    /* What the stream had to say comes in a poll, perhaps the second; the reader and the callback in their turn. */
+    expect(strcmp(seen, "written x soon reader timer ") == 0 || strcmp(seen, "written soon reader x timer ") == 0,
+           "loop-without-tasks-order");
     if (n_failed)
         printf("# seen: %s\n", seen);
     expect(interpreter.n_let_go >= 1 && interpreter.has_lock, "loop-without-tasks-lets-the-lock-go");

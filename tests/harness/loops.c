@@ -62,6 +62,17 @@ int test_slowness(void)
     return slowness;
 }
 
+bool test_hostile(void)
+{
+    return ASYNCIO__HOSTILE;
+}
+
+void test_spare(unsigned hostilities, const char *why)
+{
+    (void)why;
+    asyncio__spare(hostilities);
+}
+
 int new_loop(struct asyncio_loop **ret_loop)
 {
     int r;

@@ -16,6 +16,8 @@
  * then. */
 #pragma once
 
+#include "base/hostile.h"
+
 #include <asyncio.h>
 #include <asyncio_lowlevel.h>
 
@@ -139,6 +141,14 @@ bool test_verbose(void);
 
 /* How much slower than usual this build is: 1; about 10 to 30 under sanitizers and Valgrind. */
 int test_slowness(void);
+
+/* True in the hostile build. Its tests expect the same of the library, but see fewer bytes at a time, and -ECANCELED
+ * later. */
+bool test_hostile(void);
+
+/* Spares the rest of this test some of enum asyncio__hostility, because it is about the very thing; `why` is for
+ * readers. A second call replaces the first. */
+void test_spare(unsigned hostilities, const char *why);
 
 /* ----------------------------------------------------------------------------------------------------- Internal */
 

@@ -138,6 +138,22 @@ static int poll_for(struct virtual_clock *clock, int64_t span_ns, bool external)
     return r;
 }
 
+/* Polls of the real thing until something happens, for at most so long: an event that means nothing to anybody ends a
+ * poll, too. */
+static int poll_until(struct virtual_clock *clock, int64_t span_ns, bool external, size_t completions,
+                      bool *ret_happened)
+{
+    int64_t end_ns = clock->ops->now(clock->epoll) + span_ns, left_ns = span_ns;
+    int r;
+
+    do {
+        r = poll_for(clock, left_ns, external);
+        *ret_happened = happened(clock, completions);
+        left_ns = end_ns - clock->ops->now(clock->epoll);
+    } while (r == 0 && !*ret_happened && left_ns > 0);
+    return r;
+}
+
 static int poll(struct asyncio_backend *backend, int64_t deadline_ns, bool external)
 {
     struct virtual_clock *clock = clock_of(backend);
@@ -149,9 +165,13 @@ static int poll(struct asyncio_backend *backend, int64_t deadline_ns, bool exter
         return r;
     if (external || deadline_ns == INT64_MAX)
         patience_ns = INT64_MAX;
-    if (patience_ns == INT64_MAX || clock->n_own || clock->n_foreign) {
-        r = poll_for(clock, patience_ns, external);
-        if (r < 0 || happened(clock, completions) || patience_ns == INT64_MAX)
+    if (patience_ns == INT64_MAX)
+        return poll_for(clock, patience_ns, external);
+    if (clock->n_own || clock->n_foreign) {
+        bool any;
+
+        r = poll_until(clock, patience_ns, external, completions, &any);
+        if (r < 0 || any)
             return r;
     }
     clock->now_ns = deadline_ns;
