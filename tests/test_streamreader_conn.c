@@ -318,11 +318,16 @@ TEST_ONE(closed_while_yielding,
 
 /* --------------------------------------------------------------------------------------------------------- Errors */
 
+static bool has_hung_up;
+
 static int hang_up(struct asyncio_streamreader *its_reader, struct asyncio_streamwriter *its_writer, void *arg)
 {
-    (void)its_reader;
+    char byte;
+
     (void)arg;
+    ASYNCIO_IGNORE(asyncio_streamreader_read(its_reader, &byte, 1));
     asyncio_streamwriter_abort(its_writer);
+    has_hung_up = true;
     return 0;
 }
 
@@ -339,8 +344,9 @@ static int write_then_read(void *arg)
     EXPECT_CALL(asyncio_start_server(hang_up, NULL, "127.0.0.1", 0, &server), 0);
     EXPECT_CALL(asyncio_server_sockname(server, 0, &address), 0);
     EXPECT_CALL(asyncio_open_connection("127.0.0.1", asyncio_address_port(&address), &reader, &writer), 0);
-    moment();
-    moment();
+    EXPECT_CALL(asyncio_streamwriter_write(writer, "a", 1), 0);
+    for (int i = 0; i < 100 && !has_hung_up; i++)
+        moment();
     EXPECT_CALL(asyncio_streamwriter_write(writer, "a", 1), -ECONNRESET);
     EXPECT_CALL(asyncio_streamreader_read(reader, &byte, 1), -ECONNRESET);
     EXPECT_CALL(asyncio_streamreader_read(reader, &byte, 1), -ECONNRESET);
