@@ -25,7 +25,8 @@ def tests(variant, *options):
 # These tests meet all of that; the others would only take their time to link.
 BROAD = ("parity-", "example-", "test_cancel", "test_conn_storm", "test_contextvars", "test_coro", "test_cxx",
          "test_loop", "test_queues", "test_reuse_storm", "test_servers", "test_sockets", "test_stacks",
-         "test_stream_worlds", "test_streamreader_conn", "test_streamwriter", "test_tasks", "test_threads", "test_timers", "test_worlds")
+         "test_stream_worlds", "test_streamreader_conn", "test_streamwriter", "test_tasks", "test_threads",
+         "test_timers", "test_worlds")
 
 STEPS = {
     "test": ("all tests and house rules, gcc -O2 with assertions", tests("dev")),
