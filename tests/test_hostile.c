@@ -38,7 +38,7 @@ TEST_NO_SWEEP(short_reads, "a stream gives a byte at a time, and the next one wi
     make_pair(fds);
     EXPECT(!start_recv(&reader, "reader", fds[0]));
     while (n < 20)
-        n += (int)send_some(fds[1], "twenty bytes, in all" + n);
+        n += (int)send_some(fds[1], &"twenty bytes, in all"[n]);
     wait_for(&reader, 1);
     EXPECT_TRACE("reader: 1\n");
     for (int i = 1; i < n; i++)
