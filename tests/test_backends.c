@@ -41,7 +41,7 @@ TEST_NO_SWEEP(choose_unknown, "an unknown name is an error that says what is kno
     static const char *const names[] = {"", ":", "epol", "epolll", "simulator", "SIM:1", "sim,1", "kqueue"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        EXPECT_STR(chosen(names[i]), "-22 - [-] no such back end: epoll and sim:SEED are known");
+        EXPECT_STR(chosen(names[i]), "-22 - [-] no such back end: auto, epoll, uring and sim:SEED are known");
 }
 
 TEST_NO_SWEEP(tables_are_complete, "every back end has a name and every function", RIG)
@@ -367,7 +367,8 @@ TEST_NO_SWEEP(cancel_next_in_batch, "complete() may cancel and free the operatio
     for (int i = 0; i < 2; i++) {
         both[i]->other = both[1 - i];
         both[i]->probe.then = cancel_other;
-        EXPECT(!start_recv(&both[i]->probe, "one", fds[i][0]));
+        /* A receive may have happened by then, and no cancel undoes that. */
+        EXPECT(!start_poll(&both[i]->probe, "one", fds[i][0], ASYNCIO_READABLE, 0));
     }
     look_often();
     send_text(fds[0][1], "abc");
@@ -375,7 +376,7 @@ TEST_NO_SWEEP(cancel_next_in_batch, "complete() may cancel and free the operatio
     while (!*transcript())
         look();
     look_often();
-    EXPECT_TRACE("one: 3\n");
+    EXPECT_TRACE("one: 1\n");
     EXPECT_INT(ops->pending(backend), 0);
     free(both[0]->other ? both[1] : both[0]);
     for (int i = 0; i < 4; i++)

@@ -33,8 +33,9 @@
 struct options {
     bool on_sim, seed_given, verbose, list, no_fork, sweep;
     uint64_t seed;
-    const char *only; /* a name, with * and ? if wanted; NULL: all */
-    char backend[64]; /* what test_backend gives */
+    const char *only;  /* a name, with * and ? if wanted; NULL: all */
+    const char *uring; /* "uring" or "uring:OPTIONS" when that was asked for */
+    char backend[64];  /* what test_backend gives */
 };
 
 extern struct options options;

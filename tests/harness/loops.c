@@ -81,7 +81,7 @@ int new_loop(struct asyncio_loop **ret_loop)
     if (options.on_sim)
         return asyncio_new_event_loop(ret_loop, .backend = options.backend);
     if (current.test->flags & TEST__REAL_TIME)
-        return asyncio_new_event_loop(ret_loop, .backend = "epoll");
+        return asyncio_new_event_loop(ret_loop, .backend = options.backend);
     r = asyncio_new_event_loop_on(ret_loop, virtual_epoll(), NULL, NULL);
     /* As in the simulator every turn polls, so that the transcripts are the same. */
     if (r == 0)

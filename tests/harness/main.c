@@ -16,7 +16,7 @@ static int n_passed, n_failed, n_skipped;
 
 static void usage(void)
 {
-    puts("usage: test [--backend=epoll|sim[:SEED]] [--seed=N] [--list] [--only=NAME]\n"
+    puts("usage: test [--backend=epoll|uring[:OPTIONS]|sim[:SEED]] [--seed=N] [--list] [--only=NAME]\n"
          "            [--no-fork] [--verbose] [--sweep]\n"
          "  --backend  what the loops stand on; $ASYNCIO_TEST_SEED is the seed when none is given\n"
          "  --only     the tests of that name; * and ? stand for any text\n"
@@ -36,7 +36,8 @@ static bool read_seed(const char *text)
 
 static bool read_backend(const char *text)
 {
-    if (strcmp(text, "epoll") == 0)
+    options.uring = strncmp(text, "uring", 5) == 0 && (!text[5] || text[5] == ':') ? text : NULL;
+    if (options.uring || strcmp(text, "epoll") == 0)
         return true;
     options.on_sim = strncmp(text, "sim", 3) == 0 && (text[3] == 0 || text[3] == ':');
     return options.on_sim && (!text[3] || read_seed(text + 4));
@@ -84,7 +85,7 @@ static bool read_options(int argc, char **argv)
     if (options.on_sim)
         snprintf(options.backend, sizeof options.backend, "sim:%llu", (unsigned long long)options.seed);
     else
-        snprintf(options.backend, sizeof options.backend, "epoll");
+        snprintf(options.backend, sizeof options.backend, "%s", options.uring ? options.uring : "epoll");
     return right && optind == argc;
 }
 

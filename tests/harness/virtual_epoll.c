@@ -191,10 +191,11 @@ static void wake(struct asyncio_backend *backend)
 static int open_epoll(struct asyncio_backend **ret_backend, const char *text, int64_t start_ns)
 {
     const struct asyncio_backend_ops *const *ops = asyncio_backends();
+    size_t length = strcspn(options.backend, ":");
     struct virtual_clock *clock;
     int r;
 
-    while (*ops && strcmp((*ops)->name, "epoll") != 0)
+    while (*ops && (strlen((*ops)->name) != length || strncmp((*ops)->name, options.backend, length) != 0))
         ops++;
     if (!*ops)
         return -ENOSYS;
@@ -203,6 +204,8 @@ static int open_epoll(struct asyncio_backend **ret_backend, const char *text, in
         return -ENOMEM;
     clock->ops = *ops;
     clock->now_ns = start_ns;
+    if (!text && options.backend[length])
+        text = options.backend + length + 1;
     r = clock->ops->open(&clock->epoll, text, 0);
     if (r < 0)
         free(clock);
@@ -249,7 +252,7 @@ static size_t pending_of(const struct asyncio_backend *backend)
 
 const struct asyncio_backend_ops *virtual_epoll(void)
 {
-    static const struct asyncio_backend_ops ops = {
+    static struct asyncio_backend_ops ops = {
         .size = sizeof ops,
         .name = "epoll",
         .simulated = true,
@@ -265,5 +268,6 @@ const struct asyncio_backend_ops *virtual_epoll(void)
         .pending = pending_of,
     };
 
+    ops.name = options.uring ? "uring" : "epoll";
     return &ops;
 }
