@@ -1,144 +1,411 @@
-/* load.c -- the client side of the network benchmarks: so many connections on which a request of so many bytes is sent,
- * its echo awaited, and so on, for some time. One thread, epoll; the same for every server.
+/* load.c -- the client side of the network benchmarks, the same for every server: one thread, epoll, edge-triggered.
  *
- *     load PORT CONNECTIONS BYTES SECONDS
+ *     load [-k KIND] -p PORT [-s SERVER_PID] [-c CONNECTIONS] [-b BYTES] [-l LINES] [-w WARM_UP] [-t SECONDS]
+ *          [-y SECONDS] [-f]
  *
- * Prints "REQUESTS SECONDS P50 P99 P999", times of a request in nanoseconds. */
-#include <arpa/inet.h>
+ * KIND is
+ *     echo     on each connection a message is sent, its echo awaited, and so on; with -l a message is so many lines of
+ *              so many bytes, each of which is a request
+ *     stream   messages are sent without waiting for their echoes
+ *     churn    each connection carries one message and its echo and is closed, then another is opened
+ *     idle     each connection carries one message and its echo and is left alone
+ *
+ * Each byte that comes back is compared. A run has three parts: WARM_UP seconds, SECONDS that are measured (more if
+ * the machine is too busy), and SECONDS in which the server's system calls are counted, which makes them dearer. With
+ * -f there is one connection more, which floods the server: it sends without waiting and throws away what comes back.
+ *
+ * Prints one line, a JSON object: requests, seconds, server_ns (processor time of the server, all its threads), p50,
+ * p99, p999, max (nanoseconds of a request, to 1.6 %), calls (system calls a request, if they can be counted), flood
+ * (bytes echoed to the flooder); for idle: rss and page_tables, bytes that the server has more than before. */
+#include "load.h"
+#include "wire.h"
+
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
-#define MOST_SAMPLES 4000000
+#define MOST_EVENTS 256
+#define STAMP       8 /* bytes at the head of a message that tell it from all others */
+/* What streams carry repeats after so many bytes, a prime, so that pieces that are lost or swapped do not fit. */
+#define PERIOD       65521
+#define STREAM_PIECE (256 * 1024)
+/* A measurement goes on until there are three requests a connection and the server has worked so long; but not longer
+ * than PATIENCE_NS. Only a machine that is busy with other things needs more than was asked for. */
+#define LEAST_SERVER_NS (20 * (uint64_t)1000000)
+#define PATIENCE_NS     (10 * (uint64_t)1000000000)
+
+enum kind { ECHO, STREAM, CHURN, IDLE };
 
 struct connection {
     int fd;
-    size_t received;
-    uint64_t sent_at;
+    bool is_flooder;
+    char stamp[STAMP];
+    uint64_t sent, received; /* bytes of this message; of a stream, of all */
+    uint64_t begin_ns;
 };
 
-static size_t size;
-static char *request, *reply;
-static uint32_t *samples;
-static size_t n_samples;
+static enum kind kind = ECHO;
+static int port, server_pid, n_connections = 1, n_lines = 1;
+static size_t message_size = 64;
+static double warm_up = 0.2, seconds = 1, counted_seconds;
+static bool with_flooder;
 
-static uint64_t now_ns(void)
+static int epoll_fd;
+static char *message, *reply; /* a message, whose stamp is put in before use; of a stream, PERIOD bytes and more */
+static uint64_t n_requests, n_messages, n_streamed, n_flooded, n_idle;
+static struct histogram histogram;
+
+static void wrong(const char *what)
 {
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+    fprintf(stderr, "load: %s\n", what);
+    exit(3);
 }
 
-static void fail(const char *what)
+static bool would_block(ssize_t n)
 {
-    perror(what);
-    exit(1);
+    return n < 0 && (errno == EAGAIN || errno == EINPROGRESS || errno == ENOTCONN);
 }
 
-static void send_request(struct connection *connection)
+/* ------------------------------------------------------------------------------------------- connections */
+
+/* Closed connections rest for a minute, in which their pair of addresses and ports is taken: so many addresses of
+ * loopback are used in turn that there are always free ones. */
+static void bind_source(int fd)
 {
-    size_t sent = 0;
+    static unsigned n;
+    struct sockaddr_in source = {.sin_family = AF_INET};
+    int one = 1;
 
-    connection->sent_at = now_ns();
-    connection->received = 0;
-    while (sent < size) {
-        ssize_t n = send(connection->fd, request + sent, size - sent, MSG_NOSIGNAL);
+    source.sin_addr.s_addr = htonl(0x7f010000u + ((unsigned)getpid() % 1000) * 64 + n++ % 64);
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    if (bind(fd, (struct sockaddr *)&source, sizeof source) < 0)
+        fail("bind");
+}
 
-        if (n < 0 && errno != EAGAIN)
+static void open_connection(struct connection *connection)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = connection};
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (kind == CHURN ? SOCK_NONBLOCK : 0), 0);
+
+    if (fd < 0)
+        fail("socket");
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    bind_source(fd);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS)
+        fail("connect");
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        fail("epoll_ctl");
+    connection->fd = fd;
+}
+
+/* ---------------------------------------------------------------------------------------------- messages */
+
+/* Sends what is left of the message. Stamp and text leave in one piece. */
+static void send_message(struct connection *connection)
+{
+    while (connection->sent < message_size) {
+        ssize_t n;
+
+        memcpy(message, connection->stamp, STAMP);
+        n = send(connection->fd, message + connection->sent, message_size - connection->sent, MSG_NOSIGNAL);
+        if (would_block(n))
+            return;
+        if (n < 0)
             fail("send");
-        if (n > 0)
-            sent += (size_t)n;
+        connection->sent += (uint64_t)n;
     }
 }
 
+static void begin_message(struct connection *connection, uint64_t now)
+{
+    uint64_t number = n_messages++;
+
+    for (int i = 0; i < STAMP; i++, number >>= 4)
+        connection->stamp[i] = (char)('a' + (number & 15));
+    connection->sent = connection->received = 0;
+    connection->begin_ns = now;
+    send_message(connection);
+}
+
 /* Returns: whether the reply is whole. */
-static int receive(struct connection *connection)
+static bool receive_message(struct connection *connection)
 {
-    ssize_t n = recv(connection->fd, reply, size, 0);
+    while (connection->received < message_size) {
+        size_t wanted = message_size - connection->received;
+        ssize_t n = recv(connection->fd, reply + connection->received, wanted, 0);
 
-    if (n == 0 || (n < 0 && errno != EAGAIN))
-        fail("the server hung up");
-    if (n > 0)
-        connection->received += (size_t)n;
-    if (connection->received < size)
-        return 0;
-    if (n_samples < MOST_SAMPLES)
-        samples[n_samples++] = (uint32_t)(now_ns() - connection->sent_at);
-    return 1;
+        if (would_block(n))
+            return false;
+        if (n <= 0)
+            wrong("the server hung up");
+        memcpy(message, connection->stamp, STAMP);
+        if (memcmp(message + connection->received, reply + connection->received, (size_t)n) != 0)
+            wrong("the echo is not what was sent");
+        connection->received += (uint64_t)n;
+        if ((size_t)n < wanted)
+            return false;
+    }
+    return true;
 }
 
-static void open_connection(struct connection *connection, int port, int epoll_fd)
+static void serve_message(struct connection *connection)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-    int one = 1;
+    uint64_t now;
 
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&address, sizeof address) < 0)
-        fail("connect");
-    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) < 0)
-        fail("epoll_ctl");
+    if (connection->sent < message_size)
+        send_message(connection);
+    if (connection->received == message_size || !receive_message(connection))
+        return;
+    now = now_ns();
+    histogram_add(&histogram, now - connection->begin_ns);
+    n_requests += (uint64_t)n_lines;
+    n_idle += kind == IDLE;
+    if (kind == CHURN) {
+        close(connection->fd);
+        now = now_ns();
+        open_connection(connection);
+    }
+    if (kind != IDLE)
+        begin_message(connection, now);
 }
 
-static int compare(const void *a, const void *b)
-{
-    const uint32_t *one = a, *other = b;
+/* ----------------------------------------------------------------------------------------------- streams */
 
-    return (*one > *other) - (*one < *other);
+/* Returns: whether there may be more to do without waiting. */
+static bool serve_stream(struct connection *connection)
+{
+    size_t wanted = STREAM_PIECE;
+    ssize_t received = recv(connection->fd, reply, wanted, 0), sent;
+
+    if (received == 0 || (received < 0 && !would_block(received)))
+        wrong("the server hung up");
+    if (received > 0) {
+        if (memcmp(message + connection->received % PERIOD, reply, (size_t)received) != 0)
+            wrong("the echo is not what was sent");
+        connection->received += (uint64_t)received;
+        n_streamed += (uint64_t)received;
+    }
+    sent = send(connection->fd, message + connection->sent % PERIOD, wanted, MSG_NOSIGNAL);
+    if (sent < 0 && !would_block(sent))
+        fail("send");
+    if (sent > 0)
+        connection->sent += (uint64_t)sent;
+    return received == (ssize_t)wanted || sent == (ssize_t)wanted;
 }
 
-static uint32_t percentile(double share)
+/* Sends as much as the socket takes, within bounds, so that the flooder does not keep the client from the others. What
+ * comes back is dropped in the kernel. */
+static void serve_flooder(struct connection *connection)
 {
-    return n_samples ? samples[(size_t)((double)(n_samples - 1) * share)] : 0;
+    ssize_t n;
+
+    while ((n = recv(connection->fd, NULL, STREAM_PIECE, MSG_TRUNC)) > 0)
+        n_flooded += (uint64_t)n;
+    if (n == 0 || !would_block(n))
+        wrong("the server hung up on the flooder");
+    for (int i = 0; i < 4; i++)
+        if (send(connection->fd, reply, STREAM_PIECE, MSG_NOSIGNAL) < STREAM_PIECE)
+            break;
+}
+
+/* -------------------------------------------------------------------------------------------------- runs */
+
+static void serve_event(struct connection *connection)
+{
+    if (connection->is_flooder) {
+        serve_flooder(connection);
+    } else if (kind != STREAM) {
+        serve_message(connection);
+    } else {
+        for (int i = 0; i < 4 && serve_stream(connection); i++)
+            continue;
+    }
+}
+
+/* Serves events until `end_ns`, or until all connections are idle. */
+static void serve_until(uint64_t end_ns)
+{
+    struct epoll_event events[MOST_EVENTS];
+
+    while (now_ns() < end_ns && n_idle < (uint64_t)n_connections) {
+        int n = epoll_wait(epoll_fd, events, MOST_EVENTS, 100);
+
+        for (int i = 0; i < n; i++)
+            serve_event(events[i].data.ptr);
+    }
+}
+
+static uint64_t requests_done(void)
+{
+    return kind == STREAM ? n_streamed / message_size : n_requests;
+}
+
+/* One part of a run, whose figures are printed if it is the one that is measured. */
+static void run_measured(void)
+{
+    uint64_t begin = now_ns(), done = requests_done(), server = server_pid ? processor_ns(server_pid) : 0;
+    uint64_t flooded = n_flooded;
+
+    memset(&histogram, 0, sizeof histogram);
+    serve_until(begin + (uint64_t)(seconds * 1e9));
+    while (now_ns() - begin < PATIENCE_NS && (requests_done() - done < 3 * (uint64_t)n_connections ||
+                                              (server_pid && processor_ns(server_pid) - server < LEAST_SERVER_NS)))
+        serve_until(now_ns() + PATIENCE_NS / 200);
+    if (server_pid)
+        server = processor_ns(server_pid) - server;
+    printf("{\"requests\": %llu, \"seconds\": %.6f, \"server_ns\": %llu", (unsigned long long)(requests_done() - done),
+           (double)(now_ns() - begin) / 1e9, (unsigned long long)server);
+    if (kind != STREAM)
+        printf(", \"p50\": %.0f, \"p99\": %.0f, \"p999\": %.0f, \"max\": %.0f", histogram_at(&histogram, 0.5),
+               histogram_at(&histogram, 0.99), histogram_at(&histogram, 0.999), histogram_at(&histogram, 1));
+    if (with_flooder)
+        printf(", \"flood\": %llu", (unsigned long long)(n_flooded - flooded));
+}
+
+static void run_counted(void)
+{
+    uint64_t done, calls;
+
+    if (counted_seconds <= 0 || !server_pid || !begin_counting_calls(server_pid))
+        return;
+    done = requests_done();
+    serve_until(now_ns() + (uint64_t)(counted_seconds * 1e9));
+    done = requests_done() - done;
+    calls = end_counting_calls();
+    if (done)
+        printf(", \"calls\": %.4f", (double)calls / (double)done);
+}
+
+static void open_all(struct connection *connections)
+{
+    uint64_t now;
+
+    for (int i = 0; i < n_connections + with_flooder; i++) {
+        connections[i].is_flooder = i == n_connections;
+        open_connection(&connections[i]);
+        /* The server accepts, so that the queue of those that wait for it stays short. */
+        if (i % 64 == 63)
+            pause_ns(200000);
+    }
+    now = now_ns();
+    for (int i = 0; i < n_connections; i++)
+        if (kind != STREAM)
+            begin_message(&connections[i], now);
+}
+
+static void run_idle(struct connection *connections)
+{
+    uint64_t rss = status_bytes(server_pid, "VmRSS:"), tables = status_bytes(server_pid, "VmPTE:");
+
+    open_all(connections);
+    serve_until(now_ns() + 30 * (uint64_t)1000000000);
+    if (n_idle < (uint64_t)n_connections)
+        wrong("not all idle connections were served");
+    pause_ns((uint64_t)(warm_up * 1e9));
+    printf("{\"rss\": %lld, \"page_tables\": %lld", (long long)(status_bytes(server_pid, "VmRSS:") - rss),
+           (long long)(status_bytes(server_pid, "VmPTE:") - tables));
+}
+
+static void make_message(void)
+{
+    size_t room = (message_size > STREAM_PIECE ? message_size : STREAM_PIECE) + PERIOD;
+    uint64_t random = 88172645463325252;
+
+    message = malloc(room);
+    reply = malloc(room);
+    if (!message || !reply)
+        fail("memory");
+    for (size_t i = 0; i < room; i++) {
+        if (i >= PERIOD) {
+            message[i] = message[i - PERIOD];
+            continue;
+        }
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        message[i] = (char)('A' + (random >> 32) % 26);
+    }
+    memset(reply, 'f', room);
+    for (int i = 1; kind != STREAM && i <= n_lines; i++)
+        message[message_size / (size_t)n_lines * (size_t)i - 1] = '\n';
+}
+
+static void read_options(int argc, char **argv)
+{
+    static const char *const kinds[] = {"echo", "stream", "churn", "idle"};
+    int option;
+
+    while ((option = getopt(argc, argv, "k:p:s:c:b:l:w:t:y:f")) != -1)
+        switch (option) {
+        case 'k':
+            for (kind = ECHO; kind <= IDLE && strcmp(optarg, kinds[kind]) != 0;)
+                kind++;
+            break;
+        case 'p':
+            port = (int)strtol(optarg, NULL, 10);
+            break;
+        case 's':
+            server_pid = (int)strtol(optarg, NULL, 10);
+            break;
+        case 'c':
+            n_connections = (int)strtol(optarg, NULL, 10);
+            break;
+        case 'b':
+            message_size = strtoul(optarg, NULL, 10);
+            break;
+        case 'l':
+            n_lines = (int)strtol(optarg, NULL, 10);
+            break;
+        case 'w':
+            warm_up = strtod(optarg, NULL);
+            break;
+        case 't':
+            seconds = strtod(optarg, NULL);
+            break;
+        case 'y':
+            counted_seconds = strtod(optarg, NULL);
+            break;
+        case 'f':
+            with_flooder = true;
+            break;
+        default:
+            exit(2);
+        }
+    message_size *= (size_t)n_lines;
+    if (!port || kind > IDLE || n_connections < 1 || n_lines < 1 || message_size <= STAMP) {
+        fprintf(stderr, "load: see the head of load.c\n");
+        exit(2);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    int n, epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event events[256];
     struct connection *connections;
-    uint64_t begin, end, requests = 0;
+    struct rlimit limit;
 
-    if (argc != 5)
-        return fprintf(stderr, "load PORT CONNECTIONS BYTES SECONDS\n"), 2;
-    n = atoi(argv[2]);
-    size = (size_t)atol(argv[3]);
-    connections = calloc((size_t)n, sizeof *connections);
-    request = malloc(size);
-    reply = malloc(size);
-    samples = malloc(MOST_SAMPLES * sizeof *samples);
-    if (epoll_fd < 0 || !connections || !request || !reply || !samples)
+    read_options(argc, argv);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    connections = calloc((size_t)n_connections + 1, sizeof *connections);
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (!connections || epoll_fd < 0)
         fail("memory");
-    memset(request, 'x', size);
-    for (int i = 0; i < n; i++)
-        open_connection(&connections[i], atoi(argv[1]), epoll_fd);
-    begin = now_ns();
-    end = begin + (uint64_t)(atof(argv[4]) * 1e9);
-    for (int i = 0; i < n; i++)
-        send_request(&connections[i]);
-    while (now_ns() < end) {
-        int ready = epoll_wait(epoll_fd, events, 256, 1000);
-
-        for (int i = 0; i < ready; i++)
-            if (receive(events[i].data.ptr)) {
-                requests++;
-                send_request(events[i].data.ptr);
-            }
+    make_message();
+    if (kind == IDLE) {
+        run_idle(connections);
+    } else {
+        open_all(connections);
+        serve_until(now_ns() + (uint64_t)(warm_up * 1e9));
+        run_measured();
+        run_counted();
     }
-    end = now_ns();
-    qsort(samples, n_samples, sizeof *samples, compare);
-    printf("%llu %.6f %u %u %u\n", (unsigned long long)requests, (double)(end - begin) / 1e9, percentile(0.5),
-           percentile(0.99), percentile(0.999));
+    printf("}\n");
     return 0;
 }

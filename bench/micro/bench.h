@@ -15,8 +15,8 @@ struct bench {
     double (*run)(long count); /* returns nanoseconds an operation */
 };
 
-/* The processor time of this process, which a neighbour on the same machine cannot stretch as it does the time on the
- * wall. */
+/* The processor time of this process, all its threads, which a neighbour on the same machine cannot stretch as it does
+ * the time on the wall. */
 static inline double now_ns(void)
 {
     struct timespec t;
@@ -24,6 +24,8 @@ static inline double now_ns(void)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
+
+#define FIRST_RANDOM UINT64_C(88172645463325252)
 
 /* A small generator, so that random deadlines are the same in every run. */
 static inline uint64_t next_random(uint64_t *state)
@@ -34,6 +36,17 @@ static inline uint64_t next_random(uint64_t *state)
     x ^= x >> 7;
     x ^= x << 17;
     return *state = x;
+}
+
+/* Lets that much time pass while the loop cannot run. */
+static inline void wait_seconds(double seconds)
+{
+    struct timespec left = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+
+    if (seconds <= 0)
+        return;
+    while (nanosleep(&left, &left) < 0)
+        ;
 }
 
 static inline int bench_main(const struct bench *benches, int argc, char **argv)
