@@ -1827,6 +1827,35 @@ ASYNCIO_API int asyncio_print_tasks(FILE *file);
 /* The same for a given loop. Returns also: -EXDEV from another thread while it runs. */
 ASYNCIO_API int asyncio_loop_print_tasks(struct asyncio_loop *loop, FILE *file);
 
+#define ASYNCIO_STACK_CLASSES 12
+
+/* How much of their stacks tasks have used: for choosing .stack_size, and for finding who uses more than the others. A
+ * task that has touched two pages keeps them for as long as it waits. */
+struct asyncio_stack_census {
+    size_t size;        /* of this structure */
+    size_t n_tasks;     /* that were counted */
+    size_t most;        /* bytes that one of them used, in whole pages */
+    size_t most_of;     /* bytes that its stack has */
+    char most_name[64]; /* its name, cut to this size */
+    asyncio_coro *coro; /* its function */
+    const char *source; /* where it was made, or NULL */
+    size_t n_in_class[ASYNCIO_STACK_CLASSES]; /* tasks that used up to 4 KiB; more, up to 8; up to 16 ...; the rest */
+};
+
+/* Begins a new census, or ends the present one, whose result stays. While it is on, each new task begins on a stack
+ * without pages and is looked at when it ends, which costs two system calls and a page fault more a task; and
+ * asyncio_print_tasks says how much each task has used. Returns: 0; -EINVAL; -ENOMEM; -EXDEV from another thread while
+ * the loop runs; -ASYNCIO_ECLOSED. */
+ASYNCIO_API int asyncio_loop_set_stack_census(struct asyncio_loop *loop, bool enabled);
+
+/* The census so far: tasks that were made since it began, those that have ended and those that live. What was swapped
+ * out is not seen. `ret_census->size` has to be set. Returns: 0; -EINVAL; -EXDEV from another thread while the loop
+ * runs. */
+ASYNCIO_API int asyncio_loop_get_stack_census(struct asyncio_loop *loop, struct asyncio_stack_census *ret_census);
+
+/* Prints the census, a line a class. Returns: 0; -EINVAL; -EXDEV likewise. */
+ASYNCIO_API int asyncio_loop_print_stack_census(struct asyncio_loop *loop, FILE *file);
+
 /* How stacks are guarded on this machine: "madvise" (Linux 6.13), "mprotect", "none" when the limit of mappings is
  * reached; "" before the loop has had a task or future. */
 ASYNCIO_API const char *asyncio_loop_stack_guard(const struct asyncio_loop *loop);

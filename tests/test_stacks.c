@@ -345,9 +345,9 @@ TEST_NO_SWEEP(high_water, "the pages that were ever used, until they are given b
     EXPECT_INT(asyncio__stack_high_water(stack), asyncio__stack_size(stack));
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)
         others[i] = asyncio__stack_get(&pool, 0);
-    asyncio__stack_put(&pool, stack); /* the least recently used */
     for (size_t i = 1; i < ARRAY_SIZE(others); i++)
         asyncio__stack_put(&pool, others[i]);
+    asyncio__stack_put(&pool, stack); /* the most recently used leaves first */
     be_idle(20);
     EXPECT_INT(asyncio__stack_high_water(stack), 0); /* its record is there: its slab has a stack in use */
     asyncio__stack_put(&pool, others[0]);

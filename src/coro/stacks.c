@@ -6,10 +6,9 @@
  *     base                                                                      base + stride
  *     | guard, 64 KiB or a little more | low      usable, grows down      top | colour |
  *
- * and is in use, warm (free, with the pages its last coroutine touched), stale (warm, but to be cooled) or cold (free,
- * its pages given back). Invariant: pool->cut is the sum of the four, each of the pool's own stacks being in exactly
- * one. A slab whose stacks are all cold is unmapped. A stack that is larger than the pool's has a slab to itself and is
- * outside of this count.
+ * and is in use, warm (free, with the pages its last coroutine touched) or cold (free, its pages given back).
+ * Invariant: pool->cut is the sum of the three, each of the pool's own stacks being in exactly one. A slab whose stacks
+ * are all cold is unmapped. A stack that is larger than the pool's has a slab to itself and is outside of this count.
  *
  * The stride between stacks is an odd number of pages, and their tops are staggered by cache lines: with a power of two
  * the hot ends of all stacks would share one set of the TLB and of the first-level cache.
@@ -19,30 +18,18 @@
 
 #include "stacks.h"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/utsname.h>
-#include <unistd.h>
-
-/* In kernel headers since 6.13. */
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#endif
-
-/* An advice that no kernel knows: who accepts it knows nothing of advices. */
-#define MADV_NONSENSE 0x5eed
 
 enum {
     STACK_SIZE_DEFAULT = 256 * 1024,
     STACK_USABLE_MIN = 16 * 1024,
-    GUARD_SIZE = 64 * 1024, /* one page does not hold: a frame with a 16 KiB array steps over it */
     COLOURS = 16,
     COLOUR_STEP = 64,
     SLAB_STACKS_MIN = 64, /* small programs stay small: 16 MiB of address space */
     SLAB_STACKS_MAX = 1024,
+    AHEAD_OF = 8,     /* a guard is made ahead for every so many stacks there are */
     WARM_MIN = 16,    /* never worth giving back */
     TRIM_BATCH = 512, /* stacks cooled by one call, some 2 us each */
 };
@@ -59,6 +46,7 @@ struct asyncio__slab {
     size_t record_size; /* of the mapping that holds this struct */
     uint32_t count;     /* stacks that fit */
     uint32_t cut;       /* stacks cut so far, the first ones */
+    uint32_t guarded;   /* stacks guarded ahead of being cut, these and some more; may be less than `cut` */
     uint32_t cold;      /* stacks that are cold; for a large one, whether it is free */
     struct asyncio__stack stacks[];
 };
@@ -70,27 +58,7 @@ static struct {
     atomic_uint readers;
 } pools = {.lock = ATOMIC_FLAG_INIT};
 
-/* Stacks guarded by mprotect in all pools: each costs two mappings of the process's budget. */
-static atomic_size_t mprotected;
-
 /* -------------------------------------------------------------------------------------------------------- mappings */
-
-static size_t page_size(void)
-{
-    static atomic_size_t known;
-    size_t size = atomic_load_explicit(&known, memory_order_relaxed);
-
-    if (!size) {
-        size = (size_t)sysconf(_SC_PAGESIZE);
-        atomic_store_explicit(&known, size, memory_order_relaxed);
-    }
-    return size;
-}
-
-static size_t round_up(size_t size, size_t unit)
-{
-    return (size + unit - 1) / unit * unit;
-}
 
 static char *map(size_t size)
 {
@@ -107,85 +75,6 @@ static void unmap(void *base, size_t size)
     (void)r;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- guards */
-
-static size_t guard_size(void)
-{
-    return round_up(GUARD_SIZE, page_size());
-}
-
-/* Whether the kernel's guards hold. An emulator says yes to any advice, so the nonsense must fail, and a system call
- * that writes to the guard must fail with EFAULT: uname() does nothing else, and nobody on the way reads what is there.
- */
-static bool probe_guard(void)
-{
-    size_t size = page_size();
-    char *page = map(size);
-    bool holds;
-
-    if (!page)
-        return false;
-    holds = madvise(page, size, MADV_NONSENSE) != 0 && madvise(page, size, MADV_GUARD_INSTALL) == 0 &&
-            uname((struct utsname *)(void *)page) != 0 && errno == EFAULT;
-    unmap(page, size);
-    return holds;
-}
-
-static bool guards_by_madvise(void)
-{
-    enum { UNKNOWN, NO, YES };
-    static atomic_int known;
-    int answer = atomic_load_explicit(&known, memory_order_relaxed);
-
-    if (answer == UNKNOWN) {
-        answer = probe_guard() ? YES : NO;
-        atomic_store_explicit(&known, answer, memory_order_relaxed);
-    }
-    return answer == YES;
-}
-
-/* How many stacks mprotect may guard: two mappings each, and half of the process's mappings are left to others. */
-static size_t mprotect_budget(void)
-{
-    static atomic_size_t known;
-    size_t budget = atomic_load_explicit(&known, memory_order_relaxed);
-    char text[24] = "";
-    int fd;
-
-    if (budget)
-        return budget;
-    budget = 65530 / 4;
-    fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        if (read(fd, text, sizeof text - 1) > 0)
-            budget = max_size(strtoul(text, NULL, 10) / 4, 1);
-        close(fd);
-    }
-    atomic_store_explicit(&known, budget, memory_order_relaxed);
-    return budget;
-}
-
-static enum asyncio__guard next_guard(void)
-{
-    if (guards_by_madvise())
-        return ASYNCIO__GUARD_MADVISE;
-    if (atomic_load_explicit(&mprotected, memory_order_relaxed) < mprotect_budget())
-        return ASYNCIO__GUARD_MPROTECT;
-    return ASYNCIO__GUARD_NONE;
-}
-
-/* Guards by the best means there is. The advice fails on locked memory even where the probe succeeded. */
-static enum asyncio__guard guard(char *base, size_t size)
-{
-    if (guards_by_madvise() && madvise(base, size, MADV_GUARD_INSTALL) == 0)
-        return ASYNCIO__GUARD_MADVISE;
-    if (atomic_fetch_add_explicit(&mprotected, 1, memory_order_relaxed) < mprotect_budget() &&
-        mprotect(base, size, PROT_NONE) == 0)
-        return ASYNCIO__GUARD_MPROTECT;
-    atomic_fetch_sub_explicit(&mprotected, 1, memory_order_relaxed);
-    return ASYNCIO__GUARD_NONE;
-}
-
 const char *asyncio__stacks_guard(const struct asyncio__stacks *pool)
 {
     static const char *const names[] = {
@@ -193,7 +82,7 @@ const char *asyncio__stacks_guard(const struct asyncio__stacks *pool)
         [ASYNCIO__GUARD_MPROTECT] = "mprotect",
         [ASYNCIO__GUARD_NONE] = "none",
     };
-    enum asyncio__guard next = next_guard();
+    enum asyncio__guard next = asyncio__guard_next();
 
     return names[next > pool->guard ? next : pool->guard];
 }
@@ -253,8 +142,8 @@ static void unlock_pools(void)
 /* Maps a slab of `count` stacks of `size` bytes; where there is no room for that many, of a quarter, and so on. */
 static struct asyncio__slab *slab_open(struct asyncio__stacks *pool, size_t size, size_t count)
 {
-    size_t rounded = round_up(size, page_size());
-    size_t stride = rounded | page_size(); /* what makes the number of pages odd is added to the guard */
+    size_t rounded = asyncio__whole_pages(size);
+    size_t stride = rounded | asyncio__page_size(); /* what makes the number of pages odd is added to the guard */
     size_t record_size;
     struct asyncio__slab *slab;
     char *base = map(count * stride);
@@ -265,7 +154,7 @@ static struct asyncio__slab *slab_open(struct asyncio__stacks *pool, size_t size
     }
     if (!base)
         return NULL;
-    record_size = round_up(sizeof *slab + count * sizeof slab->stacks[0], page_size());
+    record_size = asyncio__whole_pages(sizeof *slab + count * sizeof slab->stacks[0]);
     slab = (struct asyncio__slab *)(void *)map(record_size);
     if (!slab) {
         unmap(base, count * stride);
@@ -274,7 +163,7 @@ static struct asyncio__slab *slab_open(struct asyncio__stacks *pool, size_t size
     (void)madvise(base, count * stride, MADV_NOHUGEPAGE); /* fails where the kernel has no huge pages */
     slab->base = base;
     slab->stride = stride;
-    slab->guard_size = guard_size() + stride - rounded;
+    slab->guard_size = asyncio__guard_size() + stride - rounded;
     slab->size = count * stride;
     slab->record_size = record_size;
     slab->count = (uint32_t)count;
@@ -288,8 +177,7 @@ static void slab_close(struct asyncio__slab *slab)
 {
     for (uint32_t i = 0; i < slab->cut; i++) {
         asyncio__coro_stack_dead(&slab->stacks[i]);
-        if (slab->stacks[i].guard == ASYNCIO__GUARD_MPROTECT)
-            atomic_fetch_sub_explicit(&mprotected, 1, memory_order_relaxed);
+        asyncio__guard_unmapped((enum asyncio__guard)slab->stacks[i].guard);
     }
     unmap(slab->base, slab->size);
     unmap(slab, slab->record_size);
@@ -353,6 +241,17 @@ static void close_condemned(struct asyncio__stacks *pool)
     }
 }
 
+/* The guard of a slab's next stack. The more stacks there are, the more are guarded ahead in one system call. */
+static enum asyncio__guard guard_next_stack(const struct asyncio__stacks *pool, struct asyncio__slab *slab)
+{
+    char *base = slab->base + slab->cut * slab->stride;
+    size_t ahead = min_size(pool->cut / AHEAD_OF, slab->count - slab->cut);
+
+    if (slab->cut >= slab->guarded && ahead > 1)
+        slab->guarded = slab->cut + (uint32_t)asyncio__guard_many(base, slab->stride, slab->guard_size, ahead);
+    return slab->cut < slab->guarded ? ASYNCIO__GUARD_MADVISE : asyncio__guard_one(base, slab->guard_size);
+}
+
 static struct asyncio__stack *cut_stack(struct asyncio__stacks *pool, struct asyncio__slab *slab)
 {
     uint32_t index = slab->cut;
@@ -362,7 +261,7 @@ static struct asyncio__stack *cut_stack(struct asyncio__stacks *pool, struct asy
     stack->low = base + slab->guard_size;
     stack->top = base + slab->stride - index % COLOURS * COLOUR_STEP;
     stack->slab = slab;
-    stack->guard = (uint8_t)guard(base, slab->guard_size);
+    stack->guard = (uint8_t)guard_next_stack(pool, slab);
     if (stack->guard > pool->guard)
         pool->guard = stack->guard;
     asyncio__coro_stack_born(stack);
@@ -373,7 +272,7 @@ static struct asyncio__stack *cut_stack(struct asyncio__stacks *pool, struct asy
 /* The first byte above the stack: its pages end there, whatever its colour. */
 static char *stack_end(const struct asyncio__stack *stack)
 {
-    return stack->top + (-(uintptr_t)stack->top & (page_size() - 1));
+    return stack->top + (-(uintptr_t)stack->top & (asyncio__page_size() - 1));
 }
 
 /* --------------------------------------------------------------------------------------------------------- lending */
@@ -424,15 +323,12 @@ static struct asyncio__stack *get_new(struct asyncio__stacks *pool)
     return cut_stack(pool, pool->filling);
 }
 
-/* A stack of the pool's size that is not warm. */
+/* A stack of the pool's size, where none is warm. */
 static struct asyncio__stack *get_small(struct asyncio__stacks *pool)
 {
     struct asyncio__stack *stack;
 
-    if ((stack = pool->stale)) {
-        pool->stale = stack->next;
-        pool->stale_count--;
-    } else if ((stack = pool->cold)) {
+    if ((stack = pool->cold)) {
         remove_cold(pool, stack);
         stack->slab->cold--;
     } else if (!(stack = get_new(pool))) {
@@ -462,45 +358,58 @@ void asyncio__stack_put_large(struct asyncio__stacks *pool, struct asyncio__stac
 
 /* ----------------------------------------------------------------------------------------------------- giving back */
 
-/* Lowers the watermark, and makes stale what is warm beyond it: what was used least recently. */
-static void lower_watermark(struct asyncio__stacks *pool)
+static size_t count_warm(const struct asyncio__stacks *pool)
 {
-    size_t warm = pool->cut - pool->in_use - pool->cold_count, spare;
-    struct asyncio__stack **link = &pool->warm;
+    return pool->cut - pool->in_use - pool->cold_count;
+}
+
+/* How many may stay warm for ever. Where many are cold the last few may lie in as many slabs, and go too. */
+static size_t warm_for_ever(const struct asyncio__stacks *pool)
+{
+    return pool->cold_count < SLAB_STACKS_MAX ? asyncio__least(WARM_MIN) : 0;
+}
+
+/* Lowers the watermark and says how many are beyond it. Those that are used most recently leave first: whoever needs
+ * one will warm it again, and a list of a million need not be searched for its end. */
+static void begin_round(struct asyncio__stacks *pool)
+{
+    size_t warm = count_warm(pool), spare;
 
     pool->keep = max_size(pool->peak, pool->keep / 2);
     pool->peak = pool->in_use;
-    spare = max_size(pool->keep - pool->in_use, asyncio__least(WARM_MIN));
-    if (warm <= spare)
-        return;
-    pool->stale_count = warm - spare;
-    while (spare--)
-        link = &(*link)->next;
-    pool->stale = *link;
-    *link = NULL;
+    spare = pool->keep - pool->in_use;
+    if (spare <= asyncio__least(WARM_MIN))
+        spare = warm_for_ever(pool);
+    pool->leaving = warm > spare ? warm - spare : 0;
 }
 
-bool asyncio__stacks_can_shrink(const struct asyncio__stacks *pool)
+bool asyncio__stacks_has_surplus(const struct asyncio__stacks *pool)
 {
-    return pool->cut - pool->in_use - pool->cold_count > asyncio__least(WARM_MIN);
+    return count_warm(pool) > warm_for_ever(pool) || pool->large;
 }
 
-/* Makes a batch of stale stacks cold. Where a whole slab is cold then, its pages go with it in one system call. */
+void asyncio__stack_cool(const struct asyncio__stack *stack)
+{
+    (void)madvise(stack->low, asyncio__stack_size(stack), MADV_DONTNEED); /* fails where memory is locked */
+}
+
+/* Makes a batch of warm stacks cold. Where a whole slab is cold then, its pages go with it in one system call. */
 static void cool(struct asyncio__stacks *pool)
 {
-    struct asyncio__stack *stack = pool->stale, *batch_end = stack;
+    struct asyncio__stack *stack = pool->warm, *batch_end = stack;
+    size_t n = min_size(min_size(pool->leaving, count_warm(pool)), asyncio__least(TRIM_BATCH));
 
-    for (size_t i = 0; i < asyncio__least(TRIM_BATCH) && batch_end; i++) {
+    pool->leaving = n < asyncio__least(TRIM_BATCH) ? 0 : pool->leaving - n;
+    for (; n > 0; n--) {
         batch_end->slab->cold++;
         batch_end = batch_end->next;
-        pool->stale_count--;
     }
-    pool->stale = batch_end;
+    pool->warm = batch_end;
     while (stack != batch_end) {
         struct asyncio__stack *next = stack->next;
 
         if (!slab_condemned(stack->slab)) {
-            (void)madvise(stack->low, asyncio__stack_size(stack), MADV_DONTNEED); /* fails where memory is locked */
+            asyncio__stack_cool(stack);
             push_cold(pool, stack);
         }
         stack = next;
@@ -510,11 +419,11 @@ static void cool(struct asyncio__stacks *pool)
 
 bool asyncio__stacks_trim(struct asyncio__stacks *pool)
 {
-    if (!pool->stale)
-        lower_watermark(pool);
-    if (pool->stale || pool->large)
+    if (pool->leaving == 0)
+        begin_round(pool);
+    if (pool->leaving > 0 || pool->large)
         cool(pool);
-    return pool->stale;
+    return pool->leaving > 0;
 }
 
 /* ----------------------------------------------------------------------------------------------------------- pools */
@@ -522,8 +431,8 @@ bool asyncio__stacks_trim(struct asyncio__stacks *pool)
 int asyncio__stacks_init(struct asyncio__stacks *pool, size_t stack_size)
 {
     if (!stack_size)
-        stack_size = max_size(STACK_SIZE_DEFAULT, guard_size() + STACK_USABLE_MIN);
-    if (stack_size < guard_size() + STACK_USABLE_MIN || stack_size > STACK_SIZE_MAX)
+        stack_size = max_size(STACK_SIZE_DEFAULT, asyncio__guard_size() + STACK_USABLE_MIN);
+    if (stack_size < asyncio__guard_size() + STACK_USABLE_MIN || stack_size > STACK_SIZE_MAX)
         return -EINVAL;
     *pool = (struct asyncio__stacks){.stack_size = stack_size};
     lock_pools();
@@ -559,7 +468,7 @@ size_t asyncio__stack_high_water(const struct asyncio__stack *stack)
 {
     unsigned char resident[64];
     char *end = stack_end(stack);
-    size_t page = page_size();
+    size_t page = asyncio__page_size();
 
     for (char *from = stack->low; from < end; from += sizeof resident * page) {
         size_t pages = min_size((size_t)(end - from) / page, sizeof resident);

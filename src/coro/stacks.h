@@ -10,13 +10,7 @@
 #include "../base/mem.h"
 
 #include "coro.h"
-
-/* What stops a stack that overflows from writing into its neighbour. */
-enum asyncio__guard {
-    ASYNCIO__GUARD_MADVISE,  /* MADV_GUARD_INSTALL, Linux 6.13: costs no mapping */
-    ASYNCIO__GUARD_MPROTECT, /* two mappings a stack, up to half of vm.max_map_count */
-    ASYNCIO__GUARD_NONE,
-};
+#include "guards.h"
 
 /* A pool. All fields are private to stacks.c and the two inline functions below. */
 struct asyncio__stacks {
@@ -25,11 +19,10 @@ struct asyncio__stacks {
     size_t in_use;               /* its own stacks that are lent, not counting large ones */
     size_t peak;                 /* the most that were in use since the watermark was last lowered */
     size_t keep;                 /* decaying watermark: free stacks beyond it lose their pages */
-    size_t cut;                  /* its own stacks there are: in use, warm, stale and cold */
-    size_t stale_count;
+    size_t cut;                  /* its own stacks there are: in use, warm and cold */
+    size_t leaving;              /* warm stacks that this round of trimming is still to cool */
     size_t cold_count;
     size_t large_in_use;
-    struct asyncio__stack *stale;  /* free stacks beyond the watermark, still to be cooled */
     struct asyncio__stack *cold;   /* free stacks whose pages were given back */
     struct asyncio__stack *large;  /* free stacks with a mapping of their own, most recently used first */
     struct asyncio__slab *slabs;   /* all mappings; the overflow handler of any thread may read this list */
@@ -46,12 +39,12 @@ int asyncio__stacks_init(struct asyncio__stacks *pool, size_t stack_size);
 void asyncio__stacks_fini(struct asyncio__stacks *pool);
 
 /* Gives back the pages of stacks that were not needed lately: the watermark halves with each call, down to what is in
- * use. A call takes a few milliseconds at most. Returns: whether something is left for another call as soon as the loop
- * is idle again, which then goes on and does not halve. Not to be called on a stack that has been put. */
+ * use. A call takes a millisecond or so. Returns: whether something is left for another call as soon as the loop is
+ * idle again, which then goes on and does not halve. Not to be called on a stack that has been put. */
 bool asyncio__stacks_trim(struct asyncio__stacks *pool);
 
 /* Whether further trims, with time between them, would give more back. */
-bool asyncio__stacks_can_shrink(const struct asyncio__stacks *pool);
+bool asyncio__stacks_has_surplus(const struct asyncio__stacks *pool);
 
 /* "madvise", "mprotect" or "none": the weakest guard among this pool's stacks so far, or what the next will get. */
 const char *asyncio__stacks_guard(const struct asyncio__stacks *pool);
@@ -62,6 +55,9 @@ size_t asyncio__stack_size(const struct asyncio__stack *stack);
 /* The most that was used, by all who ran there since the pages were last given back. Counts the pages that are resident
  * (mincore) without touching any, so a stack that was swapped out seems smaller. */
 size_t asyncio__stack_high_water(const struct asyncio__stack *stack);
+
+/* Gives back the pages of a stack on which nothing runs. */
+void asyncio__stack_cool(const struct asyncio__stack *stack);
 
 /* The stack of any live pool whose guard contains `address`, or NULL. Async-signal-safe, from any thread. Between
  * find_begin and find_end no pool or slab goes away. */

@@ -285,21 +285,6 @@ static bool is_stuck(struct asyncio_loop *loop)
            atomic_load(&loop->external) == 0 && !atomic_load(&loop->posts) && loop->front;
 }
 
-/* Lets the front give back what it does not need. Returns: when it wants to go on with that, however idle the loop
- * is; memory that is only held on to does not make the simulator's time pass. */
-static int64_t give_back(struct asyncio_loop *loop)
-{
-    if (!loop->front)
-        return NS_NEVER;
-    if (loop->last_poll_ns >= loop->idle_due_ns) {
-        int64_t pause_ns = loop->front->idle(loop);
-
-        loop->more_to_give_back = pause_ns != NS_NEVER;
-        loop->idle_due_ns = loop->last_poll_ns + min_i64(pause_ns, NS_PER_SEC);
-    }
-    return loop->more_to_give_back && !loop->ops->simulated ? loop->idle_due_ns : NS_NEVER;
-}
-
 /* Looks for a dead lock before a poll that blocks. */
 static int before_block(struct asyncio_loop *loop, int64_t deadline_ns)
 {
@@ -326,9 +311,11 @@ static int poll_once(struct asyncio_loop *loop, int64_t deadline_ns)
         r = before_block(loop, until_ns);
         if (r < 0)
             return r;
-        until_ns = min_i64(until_ns, give_back(loop));
+        until_ns = min_i64(until_ns, asyncio__loop_trim(loop, false));
         if (until_ns != NS_NEVER)
             until_ns = min_i64(until_ns, ns_add(asyncio__now(loop), LONGEST_POLL_NS));
+    } else if (UNLIKELY(loop->last_poll_ns >= loop->trims.due_ns)) {
+        asyncio__loop_trim(loop, true);
     }
     r = loop->ops->poll(loop->backend, until_ns, atomic_load_explicit(&loop->external, memory_order_relaxed) > 0);
     if (block && loop->hooks.after_block)
@@ -433,7 +420,7 @@ int64_t asyncio_loop_next_deadline(struct asyncio_loop *loop)
         return NS_NEVER;
     if (!list_empty(&loop->ready) || atomic_load(&loop->posts))
         return asyncio__now(loop);
-    return asyncio__timers_next(&loop->timers);
+    return min_i64(asyncio__timers_next(&loop->timers), asyncio__loop_trim_due(loop));
 }
 
 int asyncio_loop_fd(struct asyncio_loop *loop)

@@ -24,8 +24,9 @@ struct asyncio__front {
     int (*stuck)(struct asyncio_loop *loop);      /* nothing can happen any more; a negative result ends the run */
     int (*closing)(struct asyncio_loop *loop);    /* a negative result refuses the close */
     void (*closed)(struct asyncio_loop *loop);    /* frees what the front has */
-    int64_t (*idle)(
-        struct asyncio_loop *loop); /* gives memory back; returns in how many ns it wants to go on, or NS_NEVER */
+    bool (*has_surplus)(
+        const struct asyncio_loop *loop);    /* memory that trims would give back; asked before each block */
+    bool (*trim)(struct asyncio_loop *loop); /* gives some of it back; true: there is more to do at once */
     void (*drop)(struct asyncio_loop *loop, struct asyncio_node *node); /* the loop closes; frees a node of its own */
     void (*describe)(const struct asyncio_future *future, char *buffer, size_t size);
 };
@@ -39,6 +40,15 @@ struct asyncio__post_memory {
     _Atomic(uint64_t) free;   /* the number of a free handle, below a tag */
     _Atomic(uint32_t) n_used; /* handles with a higher number have never been used */
     _Atomic(struct asyncio_handle *) chunks[ASYNCIO__POST_CHUNKS];
+};
+
+/* When memory is given back; trim.c. Pieces are what asyncio_allocated counts. */
+struct asyncio__trims {
+    int64_t due_ns;         /* not before that */
+    int64_t n_pieces_peak;  /* the most there were since the last period began */
+    int64_t n_pieces_most;  /* the same since libc's heap was last trimmed */
+    int64_t n_pieces_freed; /* what pools have freed since then is worth so many */
+    bool heap_decays;       /* it was trimmed in the last period but for bursts */
 };
 
 struct asyncio_loop {
@@ -60,8 +70,7 @@ struct asyncio_loop {
     int poll_interval;    /* most nodes between two polls */
     int interval;         /* the present number, less when nodes are slow */
     int64_t last_poll_ns; /* when the last poll ended */
-    int64_t idle_due_ns;  /* when the front may next give back what it does not need */
-    bool more_to_give_back;
+    struct asyncio__trims trims;
     int64_t slow_ns; /* debug mode reports what runs longer */
     int run_error;   /* ends the run */
     bool stuck_reported;
@@ -70,7 +79,7 @@ struct asyncio_loop {
     bool lingering;                  /* nobody references the closed loop any more, but handles of it are still there */
     struct asyncio__watch **watches; /* by fd: add_reader and add_writer */
     size_t n_watches;
-    struct asyncio_link conns; /* connections that are not lost yet; conn.c */
+    struct asyncio_link conns;     /* connections that are not lost yet; conn.c */
     struct asyncio_link acceptors; /* acceptor.c: those that are not over, so that the close finds them */
 
     _Atomic(struct asyncio_node *) posts; /* newest first; &asyncio__posts_closed once closed */
@@ -186,6 +195,13 @@ bool asyncio__posts_refused(const struct asyncio_loop *loop);
 /* posts.c: no more posts from now on; drops those that are left. */
 void asyncio__posts_close(struct asyncio_loop *loop);
 void asyncio__posts_free(struct asyncio_loop *loop);
+
+/* trim.c: gives back memory that was not needed lately, if that is due; a little at a time if the loop is `busy`.
+ * Returns: when to call again, however idle the loop is; NS_NEVER when nothing is left to give back. */
+int64_t asyncio__loop_trim(struct asyncio_loop *loop, bool busy);
+
+/* trim.c: the same question without doing anything. */
+int64_t asyncio__loop_trim_due(const struct asyncio_loop *loop);
 
 /* fds.c: ends all watches. */
 void asyncio__watches_close(struct asyncio_loop *loop);

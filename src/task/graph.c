@@ -231,6 +231,9 @@ static void add_line(struct text *text, const struct asyncio__task *task)
     } else {
         add(text, list_linked(&task->node.link) ? "ready" : "running");
     }
+    if (task->stack && task->future.scheduler->takes_census)
+        add(text, "; %zu of %zu KiB of stack used", asyncio__stack_high_water(task->stack) / 1024,
+            asyncio__stack_size(task->stack) / 1024);
     if (task->future.source)
         add(text, "; made at %s", task->future.source);
 }

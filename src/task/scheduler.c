@@ -87,13 +87,23 @@ static void closed(struct asyncio_loop *loop)
         asyncio__scheduler_release(scheduler);
 }
 
-static int64_t idle(struct asyncio_loop *loop)
+static bool has_surplus(const struct asyncio_loop *loop)
+{
+    const struct asyncio__scheduler *scheduler = loop->front_state;
+
+    return asyncio__stacks_has_surplus(&scheduler->stacks) || asyncio__pool_has_surplus(&scheduler->task_pool) ||
+           asyncio__pool_has_surplus(&scheduler->futures) || asyncio__pool_has_surplus(&scheduler->callbacks);
+}
+
+static bool trim(struct asyncio_loop *loop)
 {
     struct asyncio__scheduler *scheduler = loop->front_state;
+    bool more = asyncio__stacks_trim(&scheduler->stacks);
 
-    if (asyncio__stacks_trim(&scheduler->stacks))
-        return 0;
-    return asyncio__stacks_can_shrink(&scheduler->stacks) ? NS_PER_SEC : NS_NEVER;
+    more |= asyncio__pool_trim(&scheduler->task_pool);
+    more |= asyncio__pool_trim(&scheduler->futures);
+    more |= asyncio__pool_trim(&scheduler->callbacks);
+    return more;
 }
 
 static void drop(struct asyncio_loop *loop, struct asyncio_node *node)
@@ -114,7 +124,8 @@ static const struct asyncio__front front = {
     .stuck = stuck,
     .closing = closing,
     .closed = closed,
-    .idle = idle,
+    .has_surplus = has_surplus,
+    .trim = trim,
     .drop = drop,
     .describe = describe,
 };

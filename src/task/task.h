@@ -89,12 +89,15 @@ struct asyncio__scheduler {
     struct asyncio_loop *loop;
     struct asyncio__eager *eager; /* the innermost one, or NULL */
     unsigned io_calls;            /* of the running task since it resumed */
+    bool takes_census;            /* of the stacks of tasks; census.c */
     struct asyncio__coro loop_coro;
     struct asyncio_link tasks; /* not done, oldest first */
     size_t n_tasks, n_started; /* n_started: not done, with a stack */
     size_t n_futures;          /* alive, tasks included */
     struct asyncio__pool futures, task_pool, callbacks;
     struct asyncio__stacks stacks;
+    struct asyncio_stack_census census; /* of the tasks that have ended */
+    uint64_t census_since;              /* tasks with a higher number are counted */
     asyncio_task_factory *task_factory;
     struct asyncio_future *until; /* what run_until_complete waits for */
     size_t n_torn_down;           /* tasks that the teardown waits for; the last one stops the loop */
@@ -209,9 +212,21 @@ int asyncio__futures_check(struct asyncio__scheduler *scheduler, struct asyncio_
 /* Suspends the running task; it must stand where somebody will find it. Returns when it is resumed. */
 void asyncio__suspend(struct asyncio__scheduler *scheduler, struct asyncio__task *task);
 
-/* What every input and output call does first: meets a cancel that is pending, and lets others run when too many calls
- * were made since the task last waited, because what is always ready must not starve them. Returns: 0; -ECANCELED. */
-int asyncio__enter_io(struct asyncio__task *task);
+/* After so many calls of input and output in a row a task lets others run: about 50 us, as a call that moves a small
+ * piece over a socket takes 3. */
+#define ASYNCIO__IO_CALLS_PER_STEP 16
+
+int asyncio__enter_io_slow(struct asyncio__task *task);
+
+/* What every input and output call of the running task does first: meets a cancel that is pending, and lets others run
+ * when too many calls were made since the task last waited, because what is always ready must not starve them. Returns:
+ * 0; -ECANCELED. */
+static inline int asyncio__enter_io(struct asyncio__task *task)
+{
+    bool goes_on = ++task->future.scheduler->io_calls <= ASYNCIO__IO_CALLS_PER_STEP && !task->must_cancel;
+
+    return LIKELY(goes_on) ? 0 : asyncio__enter_io_slow(task);
+}
 
 /* Ends the wait of a task in asyncio_op_park with a negative error, unless the operation is done or turns out to be. */
 void asyncio__op_interrupt(struct asyncio_op *op, int error);
@@ -240,6 +255,11 @@ void asyncio__set_detail(const char *format, ...) __attribute__((format(printf, 
 
 /* Tells the loop's exception handler of a future's error, in the context of that task. */
 void asyncio__report(struct asyncio_future *future, const char *message, int error);
+
+/* ---- census.c: for a task that has got its stack, and one that is about to lose it, while a census is taken */
+
+void asyncio__census_begin(struct asyncio__task *task);
+void asyncio__census_end(struct asyncio__task *task);
 
 /* ---- graph.c */
 

@@ -106,6 +106,8 @@ static void end(struct asyncio__task *task, int result)
 
     if (UNLIKELY(scheduler->loop->debug))
         check_arguments(task);
+    if (UNLIKELY(scheduler->takes_census))
+        asyncio__census_end(task);
     task->stack = NULL;
     scheduler->n_started--;
     if (result == -ECANCELED || (task->must_cancel && result >= 0))
@@ -181,7 +183,7 @@ static void run_tasks(void *arg)
         if (!next)
             break;
         asyncio__context_at = &next->context;
-        if (next->started || stack->large)
+        if (next->started || stack->large || UNLIKELY(scheduler->takes_census))
             break;
         asyncio__poison_own_stack();
         asyncio__coro_move(&next->coro, &self);
@@ -212,6 +214,8 @@ bool asyncio__task_prepare(struct asyncio__scheduler *scheduler, struct asyncio_
         return false;
     }
     start_here(scheduler, task, stack);
+    if (UNLIKELY(scheduler->takes_census))
+        asyncio__census_begin(task);
     asyncio__coro_start(&task->coro, stack, run_tasks, scheduler);
     return true;
 }
