@@ -95,7 +95,7 @@ ASYNCIO_API void asyncio_unpark(struct asyncio_waiter *waiter, int64_t result);
 ASYNCIO_API int asyncio_cancel_point(void);
 
 /* What every I/O call does first, also one that finds its data in a buffer: delivers a cancel that is pending, and
- * after 64 I/O calls since the task last resumed yields once, so that a peer who always has something does not starve
+ * after 16 I/O calls since the task last resumed yields once, so that a peer who always has something does not starve
  * the other tasks. Returns: 0; -ECANCELED; -ASYNCIO_ENOTASK outside a task. */
 ASYNCIO_ASYNC int asyncio_io_point(void);
 
@@ -138,10 +138,19 @@ enum asyncio_opcode {
 };
 
 enum asyncio_op_flags {
-    ASYNCIO_OP_STANDING = 1, /* POLL, ACCEPT, RECV: completes again and again */
+    ASYNCIO_OP_STANDING = 1, /* POLL, ACCEPT, RECV: completes again and again. What a RECV was brought and nobody has
+                                taken yet when it is taken back is kept for the next one, as with AHEAD */
     ASYNCIO_OP_FOREIGN = 2,  /* the fd is not the library's: watched by level, never owned */
     ASYNCIO_OP_NOWAIT = 4,   /* submit finishes it at once: with -EAGAIN where it would have to wait, as far as the
                                 last poll knows; -EINVAL for CONNECT and with STANDING */
+    ASYNCIO_OP_LAZY = 8,     /* RECV, one-shot: a back end that waits for readiness may complete it with -EAGAIN as soon
+                                as it is worth another try, which the submitter then makes: whoever answers what it
+                                receives has both calls side by side, while the socket is in the cache */
+    ASYNCIO_OP_AHEAD = 16,   /* RECV without flags, or POLL for readable: the submitter is this fd's only reader, and
+                                the back end may read ahead into memory of its own, which later receives, reads and
+                                polls get. It is lost with CLOSE and FORGET */
+    ASYNCIO_OP_DEFER = 32,   /* SEND: a back end that `batches` may put it off until its next poll, which sends it
+                                together with others */
 };
 
 /* Said with a completion of a standing operation. */
@@ -236,6 +245,7 @@ struct asyncio_backend_ops {
     const char *name;
     bool simulated; /* its clock jumps: every turn polls, and nothing wakes it but what the program does */
     bool own_fds;   /* the fds of its operations are none of the process */
+    bool batches;   /* one system call of a poll does all that was put off: see ASYNCIO_OP_DEFER */
 
     /* `options` is what follows the colon of "name:options", or NULL. Returns: 0 or a negative error. */
     int (*open)(struct asyncio_backend **ret_backend, const char *options, int64_t start_ns);

@@ -187,7 +187,8 @@ TEST(closes_in_the_middle, "SV-03: closing from within `accepted` ends the burst
     run_for(1);
     EXPECT_TRACE("[0.000] accepted 1\n[0.000] closed\n");
     EXPECT_STR(state_of(clients[0]), "open");
-    EXPECT_STR(state_of(clients[2]), "ECONNRESET");
+    /* The kernel may have accepted it already for us, and a Unix socket knows no reset then. */
+    EXPECT_STR(state_of(clients[2]), test_on_uring() ? "end" : "ECONNRESET");
     close_door();
 }
 

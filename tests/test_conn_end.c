@@ -100,6 +100,7 @@ TEST(eof_inside, "TR-03: write_eof in resumed, and what it wrote before, is done
 
 TEST(close, "TR-01 TR-09: with nothing kept it closes at once; lost follows in a later turn, once")
 {
+    test_send_directly("nothing shall be kept");
     open_rig(NULL, &pull_events);
     EXPECT_INT(write_some(&subject, 10), 0);
     close_subject();
@@ -298,6 +299,7 @@ TEST_SIM_NO_SWEEP(reset_after_failure, "TR-08: what a failed send cut off does n
 
 TEST(broken, "TR-08: a write that fails breaks the connection, but what the peer has answered can be read")
 {
+    test_send_directly("the write shall meet the error");
     open_rig(NULL, &pull_events);
     EXPECT_INT(write_some(&subject, 10), 0);
     peer_answers();

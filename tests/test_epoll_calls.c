@@ -52,6 +52,36 @@ TEST_NO_SWEEP(nowait_without_call, "what is known not to be ready is not tried; 
     close_rig();
 }
 
+TEST_NO_SWEEP(
+    lazy_receive,
+    "R13: a lazy receive that waits is not done for its owner, but told that it is worth a try; one that need "
+    "not wait is done at once",
+    RIG)
+{
+    struct probe reader = {0};
+    int fds[2];
+
+    open_rig("epoll");
+    make_pair(fds);
+    for (int i = 0; i < 2; i++) {
+        struct asyncio_op op = recv_with(&reader, fds[0], 0);
+
+        op.flags = ASYNCIO_OP_LAZY;
+        EXPECT(!start(&reader, "lazy", op));
+        look_often();
+        EXPECT_TRACE("");
+        send_text(fds[1], "abc");
+        wait_for(&reader, i + 1);
+        EXPECT_TRACE("lazy: -EAGAIN\n");
+        /* The data are still there. */
+        EXPECT(start(&reader, "lazy", op));
+        EXPECT_TRACE("lazy: 3 at once\n");
+    }
+    close_fd(fds[0]);
+    close_fd(fds[1]);
+    close_rig();
+}
+
 TEST_NO_SWEEP(nowait_of_foreign, "a foreign fd is tried each time, and is left unwatched", RIG)
 {
     struct probe probe = {0};

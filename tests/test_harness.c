@@ -307,7 +307,7 @@ TEST(new_loop_is_on_the_back_end_under_test, "its name says so")
     struct asyncio_loop *loop;
 
     EXPECT_INT(new_loop(&loop), 0);
-    EXPECT_STR(asyncio_loop_backend(loop), test_on_sim() ? "sim" : options.uring ? "uring" : "epoll");
+    EXPECT_STR(asyncio_loop_backend(loop), test_on_sim() ? "sim" : test_on_uring() ? "uring" : "epoll");
     EXPECT_DOUBLE(asyncio_loop_time(loop), 0);
     EXPECT_INT(asyncio_loop_close(loop), 0);
     asyncio_loop_unref(loop);

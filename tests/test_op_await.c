@@ -503,24 +503,24 @@ static int one_hog(void *arg)
     make_pair();
     over = false;
     calls = 0;
-    spawn(hog, number(200), "hog");
+    spawn(hog, number(50), "hog");
     spawn(watcher, NULL, "watcher");
     everybody();
     return end();
 }
 
-TEST(op_budget, "D-10: a task whose operations never have to wait lets the others run after every 64 of them")
+TEST(op_budget, "D-10: a task whose operations never have to wait lets the others run after every 16 of them")
 {
     EXPECT_INT(play(one_hog), 0);
     /* The one that was held back by the yield may come on top. */
-    EXPECT_INT(most_calls, 64);
+    EXPECT_INT(most_calls, 16);
     EXPECT(n_turns >= 3);
 }
 
 static int hog_that_yields(void *arg)
 {
     for (int round = 0; round < number_of(arg); round++) {
-        for (int i = 0; i < 60; i++)
+        for (int i = 0; i < 15; i++)
             if (poll_for(fds[0], ASYNCIO_WRITABLE) >= 0)
                 calls++;
         turns(1);
@@ -541,10 +541,10 @@ static int yielding_hog(void *arg)
     return end();
 }
 
-TEST(op_budget_begins_anew, "D-10: each time that it has suspended a task has 64 operations again")
+TEST(op_budget_begins_anew, "D-10: each time that it has suspended a task has 16 operations again")
 {
     EXPECT_INT(play(yielding_hog), 0);
-    EXPECT_INT(most_calls, 60);
+    EXPECT_INT(most_calls, 15);
     EXPECT_INT(n_turns, 3);
 }
 
@@ -570,7 +570,7 @@ static int cancel_a_hog(void *arg)
     turns(1);
     cancel(task);
     everybody();
-    EXPECT_OP(recv_some(fds[1], data, sizeof data), 64);
+    EXPECT_OP(recv_some(fds[1], data, sizeof data), 16);
     return end();
 }
 
@@ -578,7 +578,7 @@ TEST(op_budget_and_cancel,
      "D-10 T-06: the yield comes before the attempt: a cancel that arrives meanwhile finds it undone")
 {
     EXPECT_INT(play(cancel_a_hog), 0);
-    EXPECT_TRACE("[0.000] sender: -ECANCELED after 64\n");
+    EXPECT_TRACE("[0.000] sender: -ECANCELED after 16\n");
 }
 
 static int two_hogs(void *arg)
@@ -591,7 +591,7 @@ static int two_hogs(void *arg)
     over = false;
     calls = 0;
     spawn(watcher, NULL, "watcher");
-    for (calls = 0; calls < 130 && r == 1; calls += 2) {
+    for (calls = 0; calls < 34 && r == 1; calls += 2) {
         r = send_text(fds[0], "x");
         if (r == 1)
             r = recv_some(fds[1], data, 1);
@@ -604,7 +604,7 @@ static int two_hogs(void *arg)
 TEST(op_budget_of_send_and_recv, "D-10: all kinds of operations count together")
 {
     EXPECT_INT(play(two_hogs), 0);
-    EXPECT(most_calls >= 62 && most_calls <= 66);
+    EXPECT(most_calls >= 14 && most_calls <= 18);
     EXPECT(n_turns >= 2);
 }
 

@@ -75,6 +75,7 @@ TEST_ONE(reads_go_straight_to_the_caller, "a read with nothing kept needs no mem
 {
     int64_t n;
 
+    test_send_directly("what is put off takes memory");
     open_reader(0);
     feed("data");
     n = asyncio_allocations();
@@ -361,6 +362,7 @@ static int write_then_read(void *arg)
 
 TEST(reset_told_to_a_write, "ST-06 R2: a reset that a write has met is no end of the stream for a read")
 {
+    test_send_directly("the write shall meet the error");
     EXPECT_INT(run(write_then_read, NULL), 0);
 }
 
@@ -390,6 +392,7 @@ TEST_ONE(reset_by_the_peer, "ST-06 ST-13: a reset is an error of every read, and
 TEST_ONE(read_what_the_peer_said_last,
          "when writing has failed, what the peer said before it hung up can still be read", CONNECTED)
 {
+    test_send_directly("the write shall meet the error");
     open_reader(0);
     feed("too large, go away");
     asyncio_streamwriter_close(peer);

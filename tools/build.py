@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import pathlib
+import platform
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,9 @@ ADDRESS_SANITIZED = SANITIZED + ["-Db_sanitize=address,undefined",
 ADDRESS_SANITIZER = {"ASAN_OPTIONS": "strict_string_checks=1:check_initialization_order=1",
                      "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
 
+# Debian's musl comes without the kernel's headers; behind its own it may have those of glibc.
+KERNEL_HEADERS = f"-idirafter/usr/include -idirafter/usr/include/{platform.machine()}-linux-gnu"
+
 VARIANTS = {
     "dev": Variant("-O2 with assertions: make, make run, make test", STRICT),
     "release": Variant("what make install installs",
@@ -83,7 +87,8 @@ VARIANTS = {
     "fuzz": Variant("the fuzzers, with AddressSanitizer and UBSan",
                     SANITIZED + ["-Db_sanitize=address,undefined", "-Dtests=false", "-Dexamples=false", "-Dfuzz=true",
                                  "-Dc_args=-fsanitize=fuzzer-no-link"], **CLANG),
-    "musl": Variant("the library alone, with another libc", STRICT + ["-Dtests=false", "-Dexamples=false"],
+    "musl": Variant("the library alone, with another libc",
+                    STRICT + ["-Dtests=false", "-Dexamples=false", f"-Dc_args={KERNEL_HEADERS}"],
                     cc="musl-gcc", needs=("musl",)),
     "aarch64": Variant("for 64-bit ARM, run by qemu", STRICT + ["--cross-file=tools/aarch64.ini"], needs=("aarch64",),
                        wrapper="qemu-aarch64 -L /usr/aarch64-linux-gnu", slowness=10),

@@ -12,20 +12,20 @@
  *   which is cleared when that operation is taken back, and records are looked up again. */
 #include "backends.h"
 #include "epoll_set.h"
+#include "epoll_wait.h"
 #include "waker.h"
 
 #include "../base/list.h"
 #include "../base/mem.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#define EVENTS_PER_POLL 256
+/* A turn's worth: what is taken off the kernel's list and has to wait here grows cold, and late for its cancel. */
+#define EVENTS_PER_POLL 64
 
 /* In op->state. */
 enum op_state {
@@ -57,48 +57,6 @@ static int64_t epoll_now(struct asyncio_backend *backend)
     return (int64_t)now.tv_sec * NS_PER_SEC + now.tv_nsec;
 }
 
-static int wait_fine(struct asyncio_backend *backend, int64_t timeout_ns)
-{
-#ifdef SYS_epoll_pwait2
-    struct timespec timeout = {.tv_sec = timeout_ns / NS_PER_SEC, .tv_nsec = timeout_ns % NS_PER_SEC};
-
-    return (int)syscall(SYS_epoll_pwait2, backend->set.epoll_fd, backend->events, asyncio__at_a_time(EVENTS_PER_POLL),
-                        timeout_ns == NS_NEVER ? NULL : &timeout, NULL, 0);
-#else
-    (void)backend;
-    (void)timeout_ns;
-    errno = ENOSYS;
-    return -1;
-#endif
-}
-
-/* True when the kernel has epoll_pwait2; asked once a process. Whatever the reason why it fails, as a sandbox may have
- * its own, the coarser call does. */
-static bool has_fine_wait(struct asyncio_backend *backend)
-{
-    static atomic_int answer;
-
-    if (atomic_load_explicit(&answer, memory_order_relaxed) == 0)
-        atomic_store_explicit(&answer, wait_fine(backend, 0) < 0 ? -1 : 1, memory_order_relaxed);
-    return atomic_load_explicit(&answer, memory_order_relaxed) > 0;
-}
-
-/* Waits, or only looks when the timeout is 0. Rounding up keeps a coarse wait from ending early. */
-static int wait_for_events(struct asyncio_backend *backend, int64_t timeout_ns)
-{
-    int64_t timeout_ms;
-    int n;
-
-    if (timeout_ns != 0 && !backend->coarse) {
-        n = wait_fine(backend, timeout_ns);
-    } else {
-        timeout_ms = min_i64(timeout_ns / NS_PER_MSEC + (timeout_ns % NS_PER_MSEC > 0), INT_MAX);
-        n = epoll_wait(backend->set.epoll_fd, backend->events, asyncio__at_a_time(EVENTS_PER_POLL),
-                       timeout_ns == NS_NEVER ? -1 : (int)timeout_ms);
-    }
-    return n < 0 ? -errno : n;
-}
-
 /* Option: "coarse", to do without epoll_pwait2 as older kernels have to. */
 static int epoll_open(struct asyncio_backend **ret_backend, const char *options, int64_t start_ns)
 {
@@ -127,7 +85,7 @@ static int epoll_open(struct asyncio_backend **ret_backend, const char *options,
     r = asyncio__epoll_add_waker(&backend->set, backend->waker.fd);
     if (r < 0)
         goto not_added;
-    backend->coarse = coarse || !has_fine_wait(backend);
+    backend->coarse = coarse || !asyncio__epoll_waits_finely(backend->set.epoll_fd);
     *ret_backend = backend;
     return 0;
 
@@ -162,34 +120,31 @@ static bool is_drained(const struct asyncio__epoll_record *record, const struct 
 {
     bool plain = op->opcode == ASYNCIO_OP_READ || (op->opcode == ASYNCIO_OP_RECV && op->buffer.flags == 0);
 
-    return plain && !asyncio__hostile(ASYNCIO__SHORT_TRANSFERS) && record->tcp && !record->hung && result > 0 &&
-           (size_t)result < op->buffer.size;
+    return plain && !asyncio__hostile(ASYNCIO__SHORT_TRANSFERS) && record->protocol == ASYNCIO__EPOLL_TCP &&
+           !record->hung && result > 0 && (size_t)result < op->buffer.size;
 }
 
-/* True for a receive of what is not in the socket's queue, so that it says nothing of what is there. */
-static bool looks_elsewhere(const struct asyncio_op *op)
-{
-    int flags = 0;
-
-    if (op->opcode == ASYNCIO_OP_RECV)
-        flags = op->buffer.flags;
-    else if (op->opcode == ASYNCIO_OP_RECVFROM)
-        flags = op->datagram.flags;
-    return flags & (MSG_OOB | MSG_ERRQUEUE);
-}
-
-/* Does an operation and keeps the ready bits true. */
-static int64_t attempt(struct asyncio_backend *backend, struct asyncio_op *op)
+/* Does an operation and keeps the ready bits true. `record`: of its fd, may be NULL. */
+static inline int64_t attempt_with(struct asyncio__epoll_record *record, struct asyncio_op *op)
 {
     int64_t result = asyncio__op_perform(op);
-    struct asyncio__epoll_record *record = asyncio__epoll_find(&backend->set, op->fd);
 
-    if (record && record->generation && !record->foreign) {
-        if (result == -EAGAIN && !looks_elsewhere(op))
+    if (record && asyncio__epoll_is_known(record) && !record->foreign) {
+        if (result == -EAGAIN && !asyncio__op_looks_elsewhere(op))
             record->ready &= (uint8_t)~asyncio__op_directions(op);
         else if (is_drained(record, op, result))
             record->ready &= (uint8_t)~ASYNCIO_READABLE;
     }
+    return result;
+}
+
+static int64_t attempt(struct asyncio_backend *backend, struct asyncio_op *op)
+{
+    struct asyncio__epoll_record *record = asyncio__epoll_find(&backend->set, op->fd);
+    int64_t result = attempt_with(record, op);
+
+    if (op->opcode == ASYNCIO_OP_ACCEPT && result >= 0 && record)
+        asyncio__epoll_introduce(&backend->set, (int)result, record->protocol);
     return result;
 }
 
@@ -201,6 +156,13 @@ static void put_on_list(struct asyncio_backend *backend, struct asyncio_op *op, 
     list_push_back(list, &op->link);
     if (atomic_load_explicit(&backend->waker.embedded, memory_order_relaxed))
         asyncio__waker_wake(&backend->waker);
+}
+
+static inline void begin_to_wait(struct asyncio_backend *backend, struct asyncio_op *op)
+{
+    op->state |= IN_SLOT;
+    op->backend[0] = backend->turn;
+    backend->n_ops++;
 }
 
 /* Lets an operation wait. Returns: 0; a negative error, and it does not. */
@@ -217,21 +179,19 @@ static int enqueue(struct asyncio_backend *backend, struct asyncio_op *op)
     if (!record)
         return -ENOMEM;
     if (op->flags & ASYNCIO_OP_FOREIGN) {
-        asyncio__epoll_occupy(record, op, op);
+        asyncio__fd_occupy(&record->waits, op, op);
         r = asyncio__epoll_watch(&backend->set, record, op->fd);
         if (r < 0)
-            asyncio__epoll_occupy(record, op, NULL);
+            asyncio__fd_occupy(&record->waits, op, NULL);
     } else {
         if (!record->generation)
             r = asyncio__epoll_add_own(&backend->set, record, op->fd, directions);
         if (r == 0)
-            asyncio__epoll_occupy(record, op, op);
+            asyncio__fd_occupy(&record->waits, op, op);
     }
     if (r < 0)
         return r;
-    op->state |= IN_SLOT;
-    op->backend[0] = backend->turn;
-    backend->n_ops++;
+    begin_to_wait(backend, op);
     /* A standing operation has not been tried yet, and may know already what a new edge would tell. */
     if ((op->flags & ASYNCIO_OP_STANDING) && (record->ready & directions))
         put_on_list(backend, op, &backend->due, DUE);
@@ -246,7 +206,7 @@ static void dequeue(struct asyncio_backend *backend, struct asyncio_op *op)
     if (op->state & IN_SLOT) {
         struct asyncio__epoll_record *record = asyncio__epoll_record(&backend->set, op->fd);
 
-        asyncio__epoll_occupy(record, op, NULL);
+        asyncio__fd_occupy(&record->waits, op, NULL);
         /* In a forked child the kernel's side is the parent's. */
         if (record->foreign && !asyncio__waker_forked(&backend->waker))
             asyncio__epoll_watch(&backend->set, record, op->fd);
@@ -274,14 +234,14 @@ static void forget_fd(struct asyncio_backend *backend, int fd)
 
     if (!record)
         return;
-    for (int d = 0; d < ASYNCIO__EPOLL_DIRECTIONS; d++)
-        for (int k = 0; k < ASYNCIO__EPOLL_KINDS; k++)
-            if (record->waiting[d][k] && !(record->waiting[d][k]->state & SETTLED))
-                settle(backend, record->waiting[d][k]);
+    for (int d = 0; d < ASYNCIO__DIRECTIONS; d++)
+        for (int k = 0; k < ASYNCIO__WAIT_KINDS; k++)
+            if (record->waits.op[d][k] && !(record->waits.op[d][k]->state & SETTLED))
+                settle(backend, record->waits.op[d][k]);
     asyncio__epoll_remove(&backend->set, record, fd, !asyncio__waker_forked(&backend->waker));
 }
 
-static bool epoll_submit(struct asyncio_backend *backend, struct asyncio_op *op)
+static bool submit_any(struct asyncio_backend *backend, struct asyncio_op *op)
 {
     struct asyncio__epoll_record *record = asyncio__epoll_find(&backend->set, op->fd);
     bool foreign = op->flags & ASYNCIO_OP_FOREIGN, registered = record && record->generation;
@@ -292,17 +252,23 @@ static bool epoll_submit(struct asyncio_backend *backend, struct asyncio_op *op)
     if (!asyncio__op_waits(op)) {
         if (op->opcode == ASYNCIO_OP_CLOSE || op->opcode == ASYNCIO_OP_FORGET)
             forget_fd(backend, op->fd);
-        return asyncio__op_finish(op, asyncio__op_perform(op));
+        result = asyncio__op_perform(op);
+        if (op->opcode == ASYNCIO_OP_SOCKET && result >= 0)
+            asyncio__epoll_introduce(&backend->set, (int)result, asyncio__epoll_protocol_of(op));
+        return asyncio__op_finish(op, result);
     }
     result = asyncio__op_check(op);
     if (result < 0)
         return asyncio__op_finish(op, result);
     if (asyncio__waker_forked(&backend->waker))
         return asyncio__op_finish(op, -ASYNCIO_ECLOSED);
-    if (registered && (record->foreign != foreign || asyncio__epoll_is_busy(record, op)))
+    if (registered && (record->foreign != foreign || asyncio__fd_is_busy(&record->waits, op)))
         return asyncio__op_finish(op, -EBUSY);
     if (!(op->flags & ASYNCIO_OP_STANDING)) {
-        bool hopeless = registered && !foreign && !(record->ready & asyncio__op_directions(op));
+        /* Until it is registered, no event will tell that it has become ready. */
+        bool untold = !registered && (op->flags & ASYNCIO_OP_NOWAIT);
+        bool known = record && asyncio__epoll_is_known(record) && !record->foreign && !foreign && !untold;
+        bool hopeless = known && !(record->ready & asyncio__op_directions(op));
 
         result = hopeless ? -EAGAIN : attempt(backend, op);
         if (result != -EAGAIN || (op->flags & ASYNCIO_OP_NOWAIT))
@@ -310,6 +276,35 @@ static bool epoll_submit(struct asyncio_backend *backend, struct asyncio_op *op)
     }
     result = enqueue(backend, op);
     return result < 0 ? asyncio__op_finish(op, result) : false;
+}
+
+/* Nearly all operations are of this sort: a one-shot receive or send on an fd that is registered already and on which
+ * nobody else waits in that direction. submit_any does the same. */
+static bool epoll_submit(struct asyncio_backend *backend, struct asyncio_op *op)
+{
+    struct asyncio__epoll_record *record = asyncio__epoll_find(&backend->set, op->fd);
+    enum asyncio__direction direction;
+    int64_t result;
+
+    if ((op->opcode != ASYNCIO_OP_RECV && op->opcode != ASYNCIO_OP_SEND) ||
+        (op->flags & (ASYNCIO_OP_STANDING | ASYNCIO_OP_FOREIGN)) || !record || !record->generation || record->foreign)
+        return submit_any(backend, op);
+    direction = op->opcode == ASYNCIO_OP_RECV ? ASYNCIO__READER : ASYNCIO__WRITER;
+    if (UNLIKELY(record->waits.op[direction][ASYNCIO__ONE_SHOT] ||
+                 record->waits.op[direction][ASYNCIO__STANDING] || asyncio__waker_forked(&backend->waker)))
+        return submit_any(backend, op);
+    op->state = 0;
+    op->completion = 0;
+    if (record->ready & asyncio__direction_mask(direction)) {
+        result = attempt_with(record, op);
+        if (LIKELY(result != -EAGAIN))
+            return asyncio__op_finish(op, result);
+    }
+    if (op->flags & ASYNCIO_OP_NOWAIT)
+        return asyncio__op_finish(op, -EAGAIN);
+    record->waits.op[direction][ASYNCIO__ONE_SHOT] = op;
+    begin_to_wait(backend, op);
+    return false;
 }
 
 /* In hostile builds the cancel reaches a one-shot operation on an own fd in the next poll only, as it may with
@@ -397,12 +392,21 @@ static void run_standing(struct asyncio_backend *backend, struct asyncio_op *op)
         put_on_list(backend, op, &backend->due, DUE);
 }
 
-/* `ready` is what the event tells. A poll that was there before the event need not ask the kernel again. */
+/* `ready` is what the event tells. A poll that was there before the event need not ask the kernel again, and a lazy
+ * receive is told to try. */
 static void run_one_shot(struct asyncio_backend *backend, struct asyncio_op *op, unsigned ready)
 {
-    bool answered = op->opcode == ASYNCIO_OP_POLL && op->backend[0] != backend->turn && (ready & op->poll.events);
-    int64_t result = answered ? (int64_t)(ready & op->poll.events) : attempt(backend, op);
+    bool is_older = op->backend[0] != backend->turn;
+    int64_t result;
 
+    if ((op->flags & ASYNCIO_OP_LAZY) && is_older) {
+        complete(backend, op, -EAGAIN);
+        return;
+    }
+    if (op->opcode == ASYNCIO_OP_POLL && is_older && (ready & op->poll.events))
+        result = ready & op->poll.events;
+    else
+        result = attempt(backend, op);
     if (result != -EAGAIN)
         complete(backend, op, result);
 }
@@ -418,17 +422,17 @@ static void run_cancelled(struct asyncio_backend *backend, struct asyncio_op *op
 /* What became ready on one of the library's own fds. */
 static void run_own(struct asyncio_backend *backend, int fd, uint32_t generation, unsigned ready)
 {
-    for (int d = 0; d < ASYNCIO__EPOLL_DIRECTIONS; d++) {
+    for (int d = 0; d < ASYNCIO__DIRECTIONS; d++) {
         struct asyncio__epoll_record *record = asyncio__epoll_record(&backend->set, fd);
         struct asyncio_op *op;
 
         if (record->generation != generation)
             return;
-        if (!(ready & asyncio__epoll_mask(d)))
+        if (!(ready & asyncio__direction_mask(d)))
             continue;
-        if ((op = record->waiting[d][ASYNCIO__EPOLL_ONE_SHOT]))
+        if ((op = record->waits.op[d][ASYNCIO__ONE_SHOT]))
             run_one_shot(backend, op, ready);
-        else if ((op = record->waiting[d][ASYNCIO__EPOLL_STANDING]) && !(op->state & DUE))
+        else if ((op = record->waits.op[d][ASYNCIO__STANDING]) && !(op->state & DUE))
             run_standing(backend, op);
     }
 }
@@ -453,14 +457,14 @@ static void report_foreign(struct asyncio_backend *backend, struct asyncio_op *o
 
 static void run_foreign(struct asyncio_backend *backend, int fd, uint32_t generation, unsigned ready)
 {
-    for (int k = ASYNCIO__EPOLL_KINDS - 1; k >= 0; k--)
-        for (int d = 0; d < ASYNCIO__EPOLL_DIRECTIONS; d++) {
+    for (int k = ASYNCIO__WAIT_KINDS - 1; k >= 0; k--)
+        for (int d = 0; d < ASYNCIO__DIRECTIONS; d++) {
             struct asyncio__epoll_record *record = asyncio__epoll_record(&backend->set, fd);
 
             if (record->generation != generation)
                 return;
-            if (record->waiting[d][k] && (ready & asyncio__epoll_mask(d)))
-                report_foreign(backend, record->waiting[d][k], ready);
+            if (record->waits.op[d][k] && (ready & asyncio__direction_mask(d)))
+                report_foreign(backend, record->waits.op[d][k], ready);
         }
 }
 
@@ -508,6 +512,12 @@ static void run_lists(struct asyncio_backend *backend)
     }
 }
 
+static int wait_for_events(struct asyncio_backend *backend, int64_t timeout_ns)
+{
+    return asyncio__epoll_wait(backend->set.epoll_fd, backend->events, asyncio__at_a_time(EVENTS_PER_POLL), timeout_ns,
+                               backend->coarse);
+}
+
 /* Looks without blocking. Returns: the number of events; a negative error. */
 static int look(struct asyncio_backend *backend)
 {
@@ -538,8 +548,10 @@ static int epoll_poll(struct asyncio_backend *backend, int64_t deadline_ns, bool
     backend->turn++;
     if (busy)
         run_lists(backend);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        asyncio__epoll_prefetch(&backend->set, backend->events, i, n);
         run_event(backend, &backend->events[i]);
+    }
     return n < 0 ? n : 0;
 }
 

@@ -37,32 +37,6 @@ struct asyncio__epoll_record *asyncio__epoll_make(struct asyncio__epoll_set *set
     return &set->records[fd];
 }
 
-bool asyncio__epoll_is_busy(const struct asyncio__epoll_record *record, const struct asyncio_op *op)
-{
-    unsigned directions = asyncio__op_directions(op);
-
-    for (int d = 0; d < ASYNCIO__EPOLL_DIRECTIONS; d++)
-        for (int k = 0; k < ASYNCIO__EPOLL_KINDS; k++) {
-            const struct asyncio_op *other = record->waiting[d][k];
-
-            if (!other || !(directions & asyncio__epoll_mask(d)))
-                continue;
-            if (k == (int)asyncio__epoll_kind(op) || !asyncio__op_is_watch(op) || !asyncio__op_is_watch(other))
-                return true;
-        }
-    return false;
-}
-
-void asyncio__epoll_occupy(struct asyncio__epoll_record *record, const struct asyncio_op *op,
-                           struct asyncio_op *occupant)
-{
-    unsigned directions = asyncio__op_directions(op);
-
-    for (int d = 0; d < ASYNCIO__EPOLL_DIRECTIONS; d++)
-        if (directions & asyncio__epoll_mask(d))
-            record->waiting[d][asyncio__epoll_kind(op)] = occupant;
-}
-
 /* A generation for the next registration; 0 stands for none. */
 static uint32_t next_generation(struct asyncio__epoll_set *set)
 {
@@ -78,41 +52,54 @@ static int control(struct asyncio__epoll_set *set, int what, int fd, uint32_t ev
     return epoll_ctl(set->epoll_fd, what, fd, &event) < 0 ? -errno : 0;
 }
 
+static enum asyncio__epoll_protocol ask_protocol(int fd)
+{
+    socklen_t size = sizeof(int);
+    int protocol = 0;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0)
+        return ASYNCIO__EPOLL_OTHER;
+    return protocol == IPPROTO_TCP ? ASYNCIO__EPOLL_TCP : ASYNCIO__EPOLL_OTHER;
+}
+
+enum asyncio__epoll_protocol asyncio__epoll_protocol_of(const struct asyncio_op *op)
+{
+    bool internet = op->make.domain == AF_INET || op->make.domain == AF_INET6;
+    bool usual = op->make.protocol == 0 || op->make.protocol == IPPROTO_TCP;
+
+    return internet && usual && op->make.type == SOCK_STREAM ? ASYNCIO__EPOLL_TCP : ASYNCIO__EPOLL_OTHER;
+}
+
+void asyncio__epoll_introduce(struct asyncio__epoll_set *set, int fd, enum asyncio__epoll_protocol protocol)
+{
+    struct asyncio__epoll_record *record = asyncio__epoll_find(set, fd);
+
+    if (record && !record->generation)
+        *record =
+            (struct asyncio__epoll_record){.protocol = (uint8_t)protocol, .ready = ASYNCIO_READABLE | ASYNCIO_WRITABLE};
+}
+
 int asyncio__epoll_add_own(struct asyncio__epoll_set *set, struct asyncio__epoll_record *record, int fd,
                            unsigned directions)
 {
     uint32_t events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, generation = next_generation(set);
-    socklen_t size = sizeof(int);
-    int protocol = 0;
     int r;
 
     r = control(set, EPOLL_CTL_ADD, fd, events, generation);
     if (r < 0)
         return r;
-    if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0)
-        protocol = 0;
     *record = (struct asyncio__epoll_record){
         .generation = generation,
-        .tcp = protocol == IPPROTO_TCP,
+        .protocol = record->protocol ? record->protocol : (uint8_t)ask_protocol(fd),
         .ready = (uint8_t)((ASYNCIO_READABLE | ASYNCIO_WRITABLE) & ~directions),
     };
     set->registered++;
     return 0;
 }
 
-static unsigned wanted_directions(const struct asyncio__epoll_record *record)
-{
-    unsigned wanted = 0;
-
-    for (int d = 0; d < ASYNCIO__EPOLL_DIRECTIONS; d++)
-        if (record->waiting[d][ASYNCIO__EPOLL_ONE_SHOT] || record->waiting[d][ASYNCIO__EPOLL_STANDING])
-            wanted |= asyncio__epoll_mask(d);
-    return wanted;
-}
-
 int asyncio__epoll_watch(struct asyncio__epoll_set *set, struct asyncio__epoll_record *record, int fd)
 {
-    unsigned wanted = wanted_directions(record);
+    unsigned wanted = asyncio__fd_wanted(&record->waits);
     uint32_t events = (wanted & ASYNCIO_READABLE ? EPOLLIN : 0) | (wanted & ASYNCIO_WRITABLE ? EPOLLOUT : 0);
     uint32_t generation;
     int r = -ENOENT;

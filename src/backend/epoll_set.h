@@ -2,10 +2,15 @@
  * per fd number. */
 #pragma once
 
-#include "ops.h"
+#include "fd_waits.h"
 
-enum asyncio__epoll_direction { ASYNCIO__EPOLL_READER, ASYNCIO__EPOLL_WRITER, ASYNCIO__EPOLL_DIRECTIONS };
-enum asyncio__epoll_kind { ASYNCIO__EPOLL_ONE_SHOT, ASYNCIO__EPOLL_STANDING, ASYNCIO__EPOLL_KINDS };
+#include <sys/epoll.h>
+
+enum asyncio__epoll_protocol {
+    ASYNCIO__EPOLL_UNASKED,
+    ASYNCIO__EPOLL_TCP, /* a short read has emptied it */
+    ASYNCIO__EPOLL_OTHER,
+};
 
 /* What an event carries that only ends a poll. */
 #define ASYNCIO__EPOLL_WAKE UINT64_MAX
@@ -13,11 +18,11 @@ enum asyncio__epoll_kind { ASYNCIO__EPOLL_ONE_SHOT, ASYNCIO__EPOLL_STANDING, ASY
 struct asyncio__epoll_record {
     uint32_t generation; /* of the registration, which its events carry; 0: not registered */
     bool foreign;        /* registered by level, for what is waited for; own fds are, by edge, for everything */
-    bool tcp;            /* a short read has emptied it */
+    uint8_t protocol;    /* enum asyncio__epoll_protocol; known sometimes before it is registered */
     bool hung; /* has ended, failed or holds urgent data: no event may follow, so that a short read proves nothing */
-    uint8_t ready;    /* own fds: where it is worth trying; clear only where the kernel will announce a change */
+    uint8_t ready;    /* known own fds: where it is worth trying; clear only where the kernel will announce a change */
     uint8_t interest; /* foreign fds: what the kernel watches */
-    struct asyncio_op *waiting[ASYNCIO__EPOLL_DIRECTIONS][ASYNCIO__EPOLL_KINDS];
+    struct asyncio__fd_waits waits;
 };
 
 struct asyncio__epoll_set {
@@ -28,15 +33,11 @@ struct asyncio__epoll_set {
     size_t n_records;
 };
 
-/* The direction's bit of enum asyncio_fd_events. */
-static inline unsigned asyncio__epoll_mask(int direction)
+/* True for an fd of which more is known than its number: `ready` counts. Before it is registered, that is because the
+ * registration will tell what is there by then. */
+static inline bool asyncio__epoll_is_known(const struct asyncio__epoll_record *record)
 {
-    return direction == ASYNCIO__EPOLL_READER ? ASYNCIO_READABLE : ASYNCIO_WRITABLE;
-}
-
-static inline enum asyncio__epoll_kind asyncio__epoll_kind(const struct asyncio_op *op)
-{
-    return op->flags & ASYNCIO_OP_STANDING ? ASYNCIO__EPOLL_STANDING : ASYNCIO__EPOLL_ONE_SHOT;
+    return record->generation || record->protocol;
 }
 
 /* The record of an fd; NULL when it never had one. */
@@ -61,13 +62,12 @@ void asyncio__epoll_set_close(struct asyncio__epoll_set *set);
 /* The record of an fd, made if need be; NULL when out of memory. */
 struct asyncio__epoll_record *asyncio__epoll_make(struct asyncio__epoll_set *set, int fd);
 
-/* True when an operation must not wait beside those that do: a direction has room for one, or for watches on foreign
- * fds, one of a kind. */
-bool asyncio__epoll_is_busy(const struct asyncio__epoll_record *record, const struct asyncio_op *op);
+/* What a successful SOCKET has made. */
+enum asyncio__epoll_protocol asyncio__epoll_protocol_of(const struct asyncio_op *op);
 
-/* Makes `occupant`, an operation or NULL, the one that waits where `op` belongs. */
-void asyncio__epoll_occupy(struct asyncio__epoll_record *record, const struct asyncio_op *op,
-                           struct asyncio_op *occupant);
+/* A new fd of the library's own is such a socket, so that the kernel need not be asked. It will be if the
+ * table has no place for it yet. */
+void asyncio__epoll_introduce(struct asyncio__epoll_set *set, int fd, enum asyncio__epoll_protocol protocol);
 
 /* Registers one of the library's own fds, for one that waits in `directions`, of which the kernel will now announce
  * what is there already. The other direction is worth trying before that. Returns: 0; a negative error. */
@@ -83,3 +83,44 @@ void asyncio__epoll_remove(struct asyncio__epoll_set *set, struct asyncio__epoll
 
 /* Adds the eventfd that ends a poll. Returns: 0; a negative error. */
 int asyncio__epoll_add_waker(struct asyncio__epoll_set *set, int fd);
+
+/* ---- Prefetching */
+
+/* How many events ahead memory is asked for: of the record, of the operation that it leads to, of whoever waits. */
+#define ASYNCIO__RECORD_AHEAD    8
+#define ASYNCIO__OPERATION_AHEAD 4
+#define ASYNCIO__WAITER_AHEAD    2
+
+/* The operation that an event will most likely lead to: a receive. A record may change until then, and whoever waits
+ * may go: it is good for a prefetch only. */
+static inline const struct asyncio_op *asyncio__epoll_likely_op(const struct asyncio__epoll_set *set,
+                                                                const struct epoll_event *event)
+{
+    const struct asyncio__epoll_record *record = asyncio__epoll_find(set, (int)(uint32_t)event->data.u64);
+
+    return record ? record->waits.op[ASYNCIO__READER][ASYNCIO__ONE_SHOT] : NULL;
+}
+
+static inline void asyncio__prefetch_around(const void *place, int from, int to)
+{
+    for (int offset = from; offset <= to; offset += 64)
+        __builtin_prefetch((const char *)((uintptr_t)place + (uintptr_t)(intptr_t)offset));
+}
+
+/* Asks for the memory that the next events lead to. Round an operation stands what it belongs to; below its owner, a
+ * waiter, lie the frames through which its task will go on. */
+static inline void asyncio__epoll_prefetch(const struct asyncio__epoll_set *set, const struct epoll_event *events,
+                                           int i, int n)
+{
+    const struct asyncio_op *op;
+
+    if (i + ASYNCIO__RECORD_AHEAD < n)
+        __builtin_prefetch(&set->records[(uint32_t)events[i + ASYNCIO__RECORD_AHEAD].data.u64]);
+    if (i + ASYNCIO__OPERATION_AHEAD < n)
+        asyncio__prefetch_around(asyncio__epoll_likely_op(set, &events[i + ASYNCIO__OPERATION_AHEAD]), -64, 192);
+    if (i + ASYNCIO__WAITER_AHEAD < n && (op = asyncio__epoll_likely_op(set, &events[i + ASYNCIO__WAITER_AHEAD]))) {
+        asyncio__prefetch_around(op->owner, -128, 128);
+        if (op->opcode == ASYNCIO_OP_RECV)
+            __builtin_prefetch(op->buffer.data, 1);
+    }
+}

@@ -6,6 +6,8 @@
 
 #include <asyncio_lowlevel.h>
 
+#include <sys/socket.h>
+
 /* Set in op->state by asyncio__op_perform: a connect is under way, so that the next call asks how it went. A back end
  * keeps the bit until the operation is complete; all other bits of op->state are its own. */
 #define ASYNCIO__OP_CONNECTING 0x80
@@ -47,6 +49,18 @@ static inline unsigned asyncio__op_directions(const struct asyncio_op *op)
 static inline bool asyncio__op_waits(const struct asyncio_op *op)
 {
     return op->opcode < ASYNCIO_OP_SOCKET;
+}
+
+/* True for a receive of what is not in the socket's queue, so that it says nothing of what is there. */
+static inline bool asyncio__op_looks_elsewhere(const struct asyncio_op *op)
+{
+    int flags = 0;
+
+    if (op->opcode == ASYNCIO_OP_RECV)
+        flags = op->buffer.flags;
+    else if (op->opcode == ASYNCIO_OP_RECVFROM)
+        flags = op->datagram.flags;
+    return flags & (MSG_OOB | MSG_ERRQUEUE);
 }
 
 /* True for a watch on somebody else's fd, which takes nothing from it, so that several can stand side by side. */

@@ -12,6 +12,8 @@
     (IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_FAST_POLL | \
      IORING_FEAT_EXT_ARG)
 
+const struct asyncio__ring_seam *asyncio__ring_seam;
+
 static void *map_at(const struct asyncio__ring *ring, size_t size, int64_t offset)
 {
     void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd, offset);
@@ -47,6 +49,7 @@ static int map_queues(struct asyncio__ring *ring, const struct io_uring_params *
     ring->cqes = (void *)(map + cq->cqes);
     ring->cq_mask = params->cq_entries - 1;
     ring->tail = *ring->sq_tail;
+    ring->n_shown = *ring->cq_head;
     /* Place n of the queue is always SQE n. */
     array = (void *)(map + sq->array);
     for (unsigned i = 0; i < params->sq_entries; i++)
@@ -121,8 +124,16 @@ static int enter(struct asyncio__ring *ring, unsigned n, int64_t timeout_ns)
     struct __kernel_timespec timeout = {.tv_sec = timeout_ns / NS_PER_SEC, .tv_nsec = timeout_ns % NS_PER_SEC};
     struct io_uring_getevents_arg arg = {.ts = timeout_ns == NS_NEVER ? 0 : (uintptr_t)&timeout};
     unsigned flags = IORING_ENTER_GETEVENTS;
-    int r;
+    unsigned all = n;
+    int r = 0;
 
+    if (UNLIKELY(asyncio__ring_seam != NULL) && asyncio__ring_seam->enter)
+        r = asyncio__ring_seam->enter(asyncio__ring_seam->arg, &n, timeout_ns != 0);
+    if (r < 0)
+        return r;
+    /* A kernel that takes less than it is offered does not wait. */
+    if (n < all)
+        timeout_ns = 0;
     ring->n_enters++;
     if (timeout_ns == 0)
         r = (int)syscall(SYS_io_uring_enter, ring->fd, n, 0, flags, NULL, 0);
@@ -144,6 +155,7 @@ int asyncio__ring_enter(struct asyncio__ring *ring, unsigned most, int64_t timeo
     if (timeout_ns > 0 && timeout_ns != NS_NEVER && n > 0)
         end_ns = ns_add(monotonic_ns(), timeout_ns);
     r = enter(ring, n, timeout_ns);
+    asyncio__ring_show(ring);
     if (r < 0)
         /* Busy is a kernel that wants its completions to be taken first. */
         return r == -ETIME || r == -EBUSY || r == -EAGAIN ? 0 : r;
@@ -152,4 +164,19 @@ int asyncio__ring_enter(struct asyncio__ring *ring, unsigned most, int64_t timeo
     if (timeout_ns > 0 && n > 0 && (unsigned)r == n && !asyncio__ring_ready(ring) && monotonic_ns() < end_ns)
         return -EINTR;
     return 0;
+}
+
+void asyncio__ring_show(struct asyncio__ring *ring)
+{
+    const struct asyncio__ring_seam *seam = asyncio__ring_seam;
+    unsigned tail;
+
+    if (LIKELY(!seam) || !seam->completion)
+        return;
+    tail = __atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE);
+    /* What was taken while there was no seam is gone. */
+    if ((int)(*ring->cq_head - ring->n_shown) > 0)
+        ring->n_shown = *ring->cq_head;
+    for (; ring->n_shown != tail; ring->n_shown++)
+        seam->completion(seam->arg, &ring->cqes[ring->n_shown & ring->cq_mask]);
 }

@@ -17,6 +17,7 @@ struct asyncio__ring {
     unsigned tail; /* of what has been filled in; the kernel learns of it by enter */
     struct io_uring_sqe *sqes;
     struct io_uring_cqe *cqes;
+    unsigned n_shown; /* completions that the seam has seen, counted as the kernel counts them */
     void *map;
     size_t map_size, sqes_size;
     uint64_t n_enters; /* system calls so far */
@@ -28,6 +29,20 @@ struct asyncio__completion {
     int32_t result;
     uint32_t flags; /* IORING_CQE_F_... */
 };
+
+/* What tests put between the kernel and the ring, so that rare answers can be had at will. */
+struct asyncio__ring_seam {
+    /* Before each io_uring_enter, which is going to hand over *n requests and, if `waits`, to wait; *n may be lowered.
+     * Returns: 0: go on; a negative error: that is what the call says, without having been made. NULL: go on. */
+    int (*enter)(void *arg, unsigned *n, bool waits);
+    /* Sees every completion once, in their order, before anybody has taken it, and may change it in place; with a
+     * user_data of 0 it means nothing to anybody. May be NULL. */
+    void (*completion)(void *arg, struct io_uring_cqe *completion);
+    void *arg;
+};
+
+/* NULL outside of tests. */
+extern const struct asyncio__ring_seam *asyncio__ring_seam;
 
 /* Makes a ring with these IORING_SETUP flags; `completions` 0: the kernel's choice. Returns: 0; a negative error. */
 int asyncio__ring_open(struct asyncio__ring *ring, unsigned entries, unsigned completions, unsigned flags);
@@ -48,6 +63,9 @@ unsigned asyncio__ring_unsubmitted(const struct asyncio__ring *ring);
  * at all; NS_NEVER. All that was filled in must be handed over before it waits. Returns: 0; -EINTR; a negative error.
  */
 int asyncio__ring_enter(struct asyncio__ring *ring, unsigned most, int64_t timeout_ns);
+
+/* Shows the seam what has come since. */
+void asyncio__ring_show(struct asyncio__ring *ring);
 
 /* How many completions can be taken. */
 static inline unsigned asyncio__ring_ready(const struct asyncio__ring *ring)

@@ -20,6 +20,7 @@
 
 #define ENTRIES     256
 #define COMPLETIONS 2048
+#define BUFFERS     128
 
 /* ------------------------------------------------------------------------------------------------ Opening and time */
 
@@ -43,6 +44,8 @@ static int read_options(struct asyncio__uring_options *options, const char *text
         {"entries=", &options->entries, NULL},
         {"completions=", &options->completions, NULL},
         {"most=", &options->most, NULL},
+        {"buffers=", &options->buffers, NULL},
+        {"single-shot", NULL, &options->single_shot},
         {"plain", NULL, &options->plain},
         {"no-waiting", NULL, &options->no_waiting},
     };
@@ -78,7 +81,8 @@ static int uring_open(struct asyncio_backend **ret_backend, const char *options,
     (void)start_ns;
     if (!backend)
         return -ENOMEM;
-    backend->options = (struct asyncio__uring_options){ENTRIES, COMPLETIONS, UINT32_MAX, false, false};
+    backend->options = (struct asyncio__uring_options){
+        .entries = ENTRIES, .completions = COMPLETIONS, .most = UINT32_MAX, .buffers = BUFFERS};
     backend->turn = 1;
     backend->embedded_fd = -1;
     list_init(&backend->queued);
@@ -86,7 +90,9 @@ static int uring_open(struct asyncio_backend **ret_backend, const char *options,
     list_init(&backend->cancels);
     list_init(&backend->lingering);
     list_init(&backend->settled);
+    list_init(&backend->due);
     asyncio__pool_init(&backend->requests, sizeof(struct asyncio__uring_request));
+    asyncio__pool_init(&backend->sources, sizeof(struct asyncio__uring_source));
     asyncio__pool_init(&backend->buffers, ASYNCIO__RECV_BUFFER_SIZE);
     r = read_options(&backend->options, options);
     if (r < 0)
@@ -114,13 +120,15 @@ static void uring_close(struct asyncio_backend *backend)
     assert(backend->n_ops == 0 || forked);
     asyncio__waker_close(&backend->waker);
     asyncio__ring_close(&backend->ring, forked);
+    asyncio__ring_buffers_close(&backend->ahead);
     asyncio__uring_drop_all(backend);
     if (backend->embedded_fd >= 0)
         close(backend->embedded_fd);
     /* What the parent of this process holds will not be handed back here. */
     if (forked)
-        backend->requests.in_use = backend->buffers.in_use = 0;
+        backend->requests.in_use = backend->sources.in_use = backend->buffers.in_use = 0;
     asyncio__pool_fini(&backend->requests);
+    asyncio__pool_fini(&backend->sources);
     asyncio__pool_fini(&backend->buffers);
     asyncio__free(backend->records);
     asyncio__free(backend);
@@ -158,7 +166,7 @@ static int uring_poll(struct asyncio_backend *backend, int64_t deadline_ns, bool
     if (r < 0)
         return r;
     quiet(backend);
-    busy = !list_empty(&backend->settled) || asyncio__ring_ready(&backend->ring) > 0;
+    busy = !list_empty(&backend->settled) || !list_empty(&backend->due) || asyncio__ring_ready(&backend->ring) > 0;
     if (!busy && deadline_ns > 0)
         timeout_ns = deadline_ns == NS_NEVER ? NS_NEVER : max_i64(deadline_ns - uring_now(backend), 0);
     if (timeout_ns == 0) {
@@ -169,6 +177,7 @@ static int uring_poll(struct asyncio_backend *backend, int64_t deadline_ns, bool
     }
     backend->turn++;
     asyncio__uring_report_settled(backend);
+    asyncio__uring_run_due(backend);
     asyncio__uring_take_completions(backend);
     return r;
 }
@@ -234,6 +243,7 @@ int asyncio__uring_probe(void)
 const struct asyncio_backend_ops asyncio__uring = {
     .size = sizeof(struct asyncio_backend_ops),
     .name = "uring",
+    .batches = true,
     .open = uring_open,
     .close = uring_close,
     .now = uring_now,

@@ -4,19 +4,11 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
-static void complete(struct asyncio_backend *backend, struct asyncio_op *op, int64_t result)
-{
-    asyncio__uring_dequeue(backend, op);
-    op->result = result;
-    op->completion = 0;
-    op->complete(op);
-}
-
-/* The same for one that has an idle request. */
+/* Ends an operation that has an idle request. */
 static void end(struct asyncio_backend *backend, struct asyncio_op *op, int64_t result)
 {
     asyncio__uring_free_request(backend, asyncio__uring_request_of(op));
-    complete(backend, op, result);
+    asyncio__uring_complete(backend, op, result);
 }
 
 /* Does a standing operation once; a receive gets a buffer from the pool. */
@@ -70,7 +62,13 @@ static void run_standing(struct asyncio_backend *backend, struct asyncio_op *op)
             break;
     }
     backend->current = NULL;
-    asyncio__uring_requeue(backend, asyncio__uring_request_of(op));
+    if (op->opcode != ASYNCIO_OP_POLL &&
+        asyncio__uring_wait_for_source(backend, asyncio__uring_find(backend, op->fd), op)) {
+        asyncio__uring_free_request(backend, asyncio__uring_request_of(op));
+        op->backend[0] = 0;
+    } else {
+        asyncio__uring_requeue(backend, asyncio__uring_request_of(op));
+    }
 }
 
 static unsigned fd_events(const struct asyncio_op *op, int32_t events)
@@ -116,6 +114,8 @@ static void polled(struct asyncio_backend *backend, struct asyncio_op *op, int32
         report_foreign(backend, op, result < 0 ? 0 : result);
     } else if (op->flags & ASYNCIO_OP_STANDING) {
         run_standing(backend, op);
+    } else if (op->opcode == ASYNCIO_OP_POLL && result > 0) {
+        end(backend, op, fd_events(op, result));
     } else {
         outcome = asyncio__uring_attempt(backend, op);
         if (outcome == -EAGAIN)
@@ -140,6 +140,7 @@ static void transferred(struct asyncio_backend *backend, struct asyncio_op *op,
         asyncio__uring_requeue(backend, asyncio__uring_request_of(op));
         return;
     }
+    asyncio__uring_note_result(backend, op, result);
     if (result > 0 && (size_t)result < op->buffer.size && !(completion->flags & IORING_CQE_F_SOCK_NONEMPTY))
         asyncio__uring_note_empty(backend, op);
     end(backend, op, result);
@@ -173,10 +174,14 @@ static void dispatch(struct asyncio_backend *backend, const struct asyncio__comp
         asyncio__uring_cancel_answered(backend, request);
         return;
     }
+    if (asyncio__uring_is_source(request)) {
+        asyncio__uring_came(backend, asyncio__uring_source_of(request), completion);
+        return;
+    }
     asyncio__uring_returned(backend, request);
     if (!request->op)
         asyncio__uring_free_request(backend, request);
-    else if (request->transfers)
+    else if (asyncio__uring_transfers(request))
         transferred(backend, request->op, completion);
     else
         polled(backend, request->op, completion->result);
@@ -189,7 +194,7 @@ void asyncio__uring_report_settled(struct asyncio_backend *backend)
     list_init(&settled);
     list_splice_back(&settled, &backend->settled);
     while ((link = list_pop_front(&settled)))
-        complete(backend, CONTAINER_OF(link, struct asyncio_op, link), -ASYNCIO_ECLOSED);
+        asyncio__uring_complete(backend, CONTAINER_OF(link, struct asyncio_op, link), -ASYNCIO_ECLOSED);
 }
 
 /* Handles what has come of a foreign fd's reader before what has come of its writer, whatever the kernel's order. */
@@ -203,7 +208,7 @@ static void let_reader_overtake(struct asyncio_backend *backend, uint64_t key, u
         !asyncio__op_is_watch(request->op) || request->op->poll.events != ASYNCIO_WRITABLE)
         return;
     record = asyncio__uring_find(backend, request->fd);
-    reader = record->waits.waiting[ASYNCIO__EPOLL_READER][asyncio__epoll_kind(request->op)];
+    reader = record->waits.op[ASYNCIO__READER][asyncio__wait_kind(request->op)];
     for (unsigned i = 0; reader && i < n; i++) {
         struct io_uring_cqe *later = asyncio__ring_completion(&backend->ring, i);
         struct asyncio__completion completion = {later->user_data, later->res, later->flags};
@@ -218,6 +223,7 @@ static void let_reader_overtake(struct asyncio_backend *backend, uint64_t key, u
 
 void asyncio__uring_take_completions(struct asyncio_backend *backend)
 {
+    asyncio__ring_show(&backend->ring);
     for (unsigned n = asyncio__ring_ready(&backend->ring); n > 0; n--) {
         struct asyncio__completion completion;
 

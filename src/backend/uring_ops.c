@@ -4,11 +4,21 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-/* True for a receive that the kernel does as the system call would. */
-static bool is_transfer(const struct asyncio_op *op)
+/* A receive is done by the kernel as the system call would do it; all else is a poll, and then the call. */
+enum asyncio__uring_kind asyncio__uring_kind_for(const struct asyncio_op *op)
 {
-    return op->opcode == ASYNCIO_OP_RECV && op->buffer.flags == 0 && op->buffer.size > 0 &&
-           !(op->flags & (ASYNCIO_OP_STANDING | ASYNCIO_OP_FOREIGN)) && !asyncio__hostile(ASYNCIO__SHORT_TRANSFERS);
+    bool receives = op->opcode == ASYNCIO_OP_RECV && op->buffer.flags == 0 && op->buffer.size > 0 &&
+                    !(op->flags & (ASYNCIO_OP_STANDING | ASYNCIO_OP_FOREIGN));
+
+    return receives && !asyncio__hostile(ASYNCIO__SHORT_TRANSFERS) ? ASYNCIO__URING_RECEIVE : ASYNCIO__URING_POLL;
+}
+
+/* True for a send that the kernel does when it is told of all else. It does not wait there: where there is no room the
+ * operation becomes a poll. Else one to a Unix socket would be given to a worker thread, and be late by any time. */
+static bool is_deferred(const struct asyncio_op *op)
+{
+    return op->opcode == ASYNCIO_OP_SEND && (op->flags & ASYNCIO_OP_DEFER) &&
+           !asyncio__hostile(ASYNCIO__SHORT_TRANSFERS);
 }
 
 /* True for a receive of what is not in the socket's queue, so that it says nothing of what is there. */
@@ -29,8 +39,8 @@ void asyncio__uring_note_empty(struct asyncio_backend *backend, const struct asy
 
     if (!record || looks_elsewhere(op))
         return;
-    for (int d = 0; d < ASYNCIO__EPOLL_DIRECTIONS; d++)
-        if (asyncio__op_directions(op) & asyncio__epoll_mask(d))
+    for (int d = 0; d < ASYNCIO__DIRECTIONS; d++)
+        if (asyncio__op_directions(op) & asyncio__direction_mask(d))
             record->empty[d] = backend->turn;
 }
 
@@ -39,10 +49,10 @@ static bool is_hopeless(const struct asyncio_backend *backend, const struct asyn
 {
     const struct asyncio__uring_record *record = asyncio__uring_find(backend, op->fd);
 
-    if (!record || !record->waits.generation || record->waits.foreign || looks_elsewhere(op))
+    if (!record || !record->known || record->foreign || looks_elsewhere(op))
         return false;
-    for (int d = 0; d < ASYNCIO__EPOLL_DIRECTIONS; d++)
-        if ((asyncio__op_directions(op) & asyncio__epoll_mask(d)) && record->empty[d] != backend->turn)
+    for (int d = 0; d < ASYNCIO__DIRECTIONS; d++)
+        if ((asyncio__op_directions(op) & asyncio__direction_mask(d)) && record->empty[d] != backend->turn)
             return false;
     return true;
 }
@@ -53,31 +63,34 @@ int64_t asyncio__uring_attempt(struct asyncio_backend *backend, struct asyncio_o
 
     if (result == -EAGAIN)
         asyncio__uring_note_empty(backend, op);
+    else
+        asyncio__uring_note_result(backend, op, result);
     return result;
 }
 
-static bool has_waits(const struct asyncio__uring_record *record)
+/* What is wrong with an fd that has not been tried. Files are always ready; who watches one has mistaken it, and hears
+ * what epoll says. Returns: 0; a negative error. */
+static int check_fd(int fd)
 {
-    for (int d = 0; d < ASYNCIO__EPOLL_DIRECTIONS; d++)
-        for (int k = 0; k < ASYNCIO__EPOLL_KINDS; k++)
-            if (record->waits.waiting[d][k])
-                return true;
-    return false;
+    struct stat about;
+
+    if (fstat(fd, &about) < 0)
+        return -errno;
+    return S_ISREG(about.st_mode) || S_ISDIR(about.st_mode) ? -EPERM : 0;
 }
 
 /* The record of an fd that an operation is going to wait for. Returns: 0; a negative error. */
 static int know_fd(struct asyncio_backend *backend, const struct asyncio_op *op)
 {
     struct asyncio__uring_record *record = asyncio__uring_find(backend, op->fd);
-    struct stat about;
+    int r = 0;
 
-    if (record && record->waits.generation)
+    if (record && record->known)
         return 0;
-    if (fstat(op->fd, &about) < 0)
-        return -errno;
-    /* They are always ready; who watches one has mistaken it, and hears what epoll says. */
-    if (S_ISREG(about.st_mode) || S_ISDIR(about.st_mode))
-        return -EPERM;
+    if (op->flags & (ASYNCIO_OP_STANDING | ASYNCIO_OP_FOREIGN))
+        r = check_fd(op->fd);
+    if (r < 0)
+        return r;
     if (!record) {
         size_t wanted = (size_t)op->fd + 1, n = asyncio__grown(backend->n_records, wanted, 64);
 
@@ -89,16 +102,16 @@ static int know_fd(struct asyncio_backend *backend, const struct asyncio_op *op)
         backend->n_records = n;
         record = &record[op->fd];
     }
-    record->waits.generation = 1;
-    record->waits.foreign = op->flags & ASYNCIO_OP_FOREIGN;
+    record->known = true;
+    record->foreign = op->flags & ASYNCIO_OP_FOREIGN;
     return 0;
 }
 
 /* The record of a foreign fd is forgotten with its last wait: the number may stand for something else later. */
 static void forget_if_unused(struct asyncio__uring_record *record)
 {
-    if (record->waits.foreign && !has_waits(record))
-        record->waits = (struct asyncio__epoll_record){0};
+    if (record->foreign && !asyncio__fd_wanted(&record->waits))
+        record->known = false;
 }
 
 static int enqueue(struct asyncio_backend *backend, struct asyncio_op *op)
@@ -109,12 +122,16 @@ static int enqueue(struct asyncio_backend *backend, struct asyncio_op *op)
     if (r < 0)
         return r;
     record = asyncio__uring_find(backend, op->fd);
-    r = asyncio__uring_request(backend, op, is_transfer(op));
+    op->backend[0] = 0;
+    if (is_deferred(op))
+        r = asyncio__uring_request(backend, op, ASYNCIO__URING_SEND);
+    else if (!asyncio__uring_wait_for_source(backend, record, op))
+        r = asyncio__uring_request(backend, op, asyncio__uring_kind_for(op));
     if (r < 0) {
         forget_if_unused(record);
         return r;
     }
-    asyncio__epoll_occupy(&record->waits, op, op);
+    asyncio__fd_occupy(&record->waits, op, op);
     op->state |= ASYNCIO__URING_IN_SLOT;
     backend->n_ops++;
     return 0;
@@ -126,7 +143,7 @@ static void leave_slot(struct asyncio_backend *backend, struct asyncio_op *op)
 
     if (!(op->state & ASYNCIO__URING_IN_SLOT))
         return;
-    asyncio__epoll_occupy(&record->waits, op, NULL);
+    asyncio__fd_occupy(&record->waits, op, NULL);
     forget_if_unused(record);
     op->state &= (uint8_t)~ASYNCIO__URING_IN_SLOT;
 }
@@ -142,11 +159,31 @@ void asyncio__uring_dequeue(struct asyncio_backend *backend, struct asyncio_op *
     backend->n_ops--;
 }
 
+void asyncio__uring_complete(struct asyncio_backend *backend, struct asyncio_op *op, int64_t result)
+{
+    asyncio__uring_dequeue(backend, op);
+    op->result = result;
+    op->completion = 0;
+    op->complete(op);
+}
+
 static void settle(struct asyncio_backend *backend, struct asyncio_op *op)
 {
     op->state = ASYNCIO__URING_SETTLED;
     list_push_back(&backend->settled, &op->link);
     asyncio__uring_alert(backend);
+}
+
+/* Takes an operation's request back. Returns: true when it is gone; false when its completion is to come. */
+static bool take_back(struct asyncio_backend *backend, struct asyncio__uring_request *request)
+{
+    /* A send is over already. */
+    if (request->place == ASYNCIO__URING_SENT && request->kind == ASYNCIO__URING_SEND)
+        return false;
+    if (request->place == ASYNCIO__URING_SENT && asyncio__uring_transfers(request))
+        return asyncio__uring_withdraw(backend, request);
+    asyncio__uring_abandon(backend, request);
+    return true;
 }
 
 /* Ends the waiting of an operation whose fd leaves the library. */
@@ -157,13 +194,9 @@ static void end_wait(struct asyncio_backend *backend, struct asyncio_op *op, uin
     leave_slot(backend, op);
     if (backend->current == op)
         backend->current = NULL;
-    if (request->place == ASYNCIO__URING_SENT && request->transfers) {
-        if (!asyncio__uring_withdraw(backend, request)) {
-            op->state |= how;
-            return;
-        }
-    } else {
-        asyncio__uring_abandon(backend, request);
+    if (request && !take_back(backend, request)) {
+        op->state |= how;
+        return;
     }
     settle(backend, op);
 }
@@ -172,17 +205,17 @@ static void forget_fd(struct asyncio_backend *backend, int fd, uint8_t how)
 {
     struct asyncio__uring_record *record = asyncio__uring_find(backend, fd);
 
-    if (!record || !record->waits.generation || asyncio__waker_forked(&backend->waker))
+    if (!record || !record->known || asyncio__waker_forked(&backend->waker))
         return;
-    for (int d = 0; d < ASYNCIO__EPOLL_DIRECTIONS; d++)
-        for (int k = 0; k < ASYNCIO__EPOLL_KINDS; k++)
-            if (record->waits.waiting[d][k])
-                end_wait(backend, record->waits.waiting[d][k], how);
+    for (int d = 0; d < ASYNCIO__DIRECTIONS; d++)
+        for (int k = 0; k < ASYNCIO__WAIT_KINDS; k++)
+            if (record->waits.op[d][k])
+                end_wait(backend, record->waits.op[d][k], how);
+    asyncio__uring_detach(backend, record);
     /* What the kernel still has holds the file open. */
     if (record->n_sent > 0 && asyncio__uring_bind(backend) == 0)
         asyncio__uring_enter(backend, 0);
-    record->waits = (struct asyncio__epoll_record){0};
-    memset(record->empty, 0, sizeof record->empty);
+    *record = (struct asyncio__uring_record){.n_sent = record->n_sent};
 }
 
 bool asyncio__uring_submit(struct asyncio_backend *backend, struct asyncio_op *op)
@@ -205,13 +238,16 @@ bool asyncio__uring_submit(struct asyncio_backend *backend, struct asyncio_op *o
         return asyncio__op_finish(op, result);
     if (asyncio__waker_forked(&backend->waker))
         return asyncio__op_finish(op, -ASYNCIO_ECLOSED);
-    if (record && record->waits.generation &&
-        (record->waits.foreign != foreign || asyncio__epoll_is_busy(&record->waits, op)))
+    if (record && record->known && (record->foreign != foreign || asyncio__fd_is_busy(&record->waits, op)))
         return asyncio__op_finish(op, -EBUSY);
-    if (!(op->flags & ASYNCIO_OP_STANDING)) {
+    if (!(op->flags & ASYNCIO_OP_STANDING) && !is_deferred(op)) {
         bool nowait = op->flags & ASYNCIO_OP_NOWAIT;
 
-        result = !nowait && is_hopeless(backend, op) ? -EAGAIN : asyncio__uring_attempt(backend, op);
+        result = ASYNCIO__URING_ASK;
+        if (record && record->source)
+            result = asyncio__uring_from_source(backend, record->source, op);
+        if (result == ASYNCIO__URING_ASK)
+            result = !nowait && is_hopeless(backend, op) ? -EAGAIN : asyncio__uring_attempt(backend, op);
         if (result != -EAGAIN || nowait)
             return asyncio__op_finish(op, result);
     }
@@ -227,12 +263,10 @@ bool asyncio__uring_cancel(struct asyncio_backend *backend, struct asyncio_op *o
     if (op->state & ASYNCIO__URING_LEFT)
         return false;
     if (!(op->state & ASYNCIO__URING_SETTLED) && !asyncio__waker_forked(&backend->waker)) {
-        if (request->place == ASYNCIO__URING_SENT && request->transfers) {
-            if (!asyncio__uring_withdraw(backend, request))
-                return false;
-        } else {
-            asyncio__uring_abandon(backend, request);
-        }
+        if (!request)
+            asyncio__uring_unwanted(backend, asyncio__uring_find(backend, op->fd));
+        else if (!take_back(backend, request))
+            return false;
     }
     asyncio__uring_dequeue(backend, op);
     return true;
@@ -240,6 +274,11 @@ bool asyncio__uring_cancel(struct asyncio_backend *backend, struct asyncio_op *o
 
 void asyncio__uring_release(struct asyncio_backend *backend, int fd, void *data)
 {
+    int number = asyncio__ring_buffer_number(&backend->ahead, data);
+
     (void)fd;
-    asyncio__pool_put(&backend->buffers, data);
+    if (number >= 0)
+        asyncio__ring_buffer_give(&backend->ahead, (unsigned)number);
+    else
+        asyncio__pool_put(&backend->buffers, data);
 }

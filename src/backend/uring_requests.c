@@ -12,127 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Workers for what the kernel cannot do by itself, at most: nothing that is asked here should need one. */
-#define MOST_WORKERS 4
-
-/* ------------------------------------------------------------------------------------------------------- The ring */
-
-/* Sets of flags from the best on, for Linux 6.1, 5.19, 5.18 and older. */
-static const unsigned setups[] = {
-    IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
-        IORING_SETUP_SUBMIT_ALL,
-    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
-    IORING_SETUP_SUBMIT_ALL,
-    0,
-};
-
-static const uint8_t needed_opcodes[] = {IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL, IORING_OP_RECV};
-
-static int check_opcodes(const struct asyncio__ring *ring)
-{
-    enum { N_OPCODES = 64 };
-    struct {
-        struct io_uring_probe head;
-        struct io_uring_probe_op ops[N_OPCODES];
-    } probe = {0};
-    int r = asyncio__ring_register(ring, IORING_REGISTER_PROBE, &probe, N_OPCODES);
-
-    for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(needed_opcodes); i++)
-        if (needed_opcodes[i] > probe.head.last_op || !(probe.ops[needed_opcodes[i]].flags & IO_URING_OP_SUPPORTED))
-            r = -EOPNOTSUPP;
-    return r < 0 ? r : 0;
-}
-
-static int make_ring(struct asyncio_backend *backend, struct asyncio__ring *ring)
-{
-    const struct asyncio__uring_options *options = &backend->options;
-    unsigned workers[2] = {MOST_WORKERS, MOST_WORKERS};
-    int r = asyncio__ring_open(ring, options->entries, options->completions, backend->setup);
-
-    if (r < 0)
-        return r;
-    /* Linux before 5.15 cannot bound them. */
-    asyncio__ring_register(ring, IORING_REGISTER_IOWQ_MAX_WORKERS, workers, 2);
-    if (backend->embedded_fd >= 0)
-        r = asyncio__ring_register(ring, IORING_REGISTER_EVENTFD, &backend->embedded_fd, 1);
-    if (r < 0)
-        asyncio__ring_close(ring, false);
-    return r < 0 ? r : 0;
-}
-
-int asyncio__uring_open_ring(struct asyncio_backend *backend)
-{
-    int r = -EINVAL;
-
-    for (size_t i = backend->options.plain ? 1 : 0; r == -EINVAL && i < ARRAY_SIZE(setups); i++) {
-        backend->setup = setups[i];
-        r = make_ring(backend, &backend->ring);
-    }
-    if (r < 0)
-        return r;
-    r = check_opcodes(&backend->ring);
-    if (r < 0)
-        asyncio__ring_close(&backend->ring, false);
-    return r;
-}
-
-/* A number of the calling thread that no other one has or will have. */
-static uint64_t this_thread(void)
-{
-    static _Atomic uint64_t last;
-    static _Thread_local uint64_t number;
-
-    if (!number)
-        number = atomic_fetch_add(&last, 1) + 1;
-    return number;
-}
-
-/* Another thread's ring cannot be used here: what it has is begun again on a new one. */
-static int replace_ring(struct asyncio_backend *backend)
-{
-    struct asyncio__ring ring;
-    struct asyncio_link *link, *next;
-    int r;
-
-    if (backend->n_transfers > 0)
-        return -EXDEV;
-    r = make_ring(backend, &ring);
-    if (r < 0)
-        return r;
-    asyncio__ring_close(&backend->ring, false);
-    backend->ring = ring;
-    backend->waker_watched = false;
-    LIST_FOR_EACH(link, next, &backend->lingering)
-        asyncio__uring_cancel_answered(backend, CONTAINER_OF(link, struct asyncio__uring_request, link));
-    LIST_FOR_EACH(link, next, &backend->sent) {
-        struct asyncio__uring_request *request = CONTAINER_OF(link, struct asyncio__uring_request, link);
-
-        asyncio__uring_returned(backend, request);
-        request->cancelled = request->cancel_sent = false;
-        if (request->op)
-            asyncio__uring_requeue(backend, request);
-        else
-            asyncio__uring_free_request(backend, request);
-    }
-    return 0;
-}
-
-int asyncio__uring_bind(struct asyncio_backend *backend)
-{
-    uint64_t thread = this_thread();
-    int r = 0;
-
-    if (LIKELY(backend->thread == thread))
-        return 0;
-    if (backend->thread != 0 && (backend->setup & IORING_SETUP_SINGLE_ISSUER))
-        r = replace_ring(backend);
-    if (r == 0 && (backend->setup & IORING_SETUP_R_DISABLED))
-        r = asyncio__ring_register(&backend->ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
-    if (r >= 0)
-        backend->thread = thread;
-    return r < 0 ? r : 0;
-}
-
 /* -------------------------------------------------------------------------------------------------------- Requests */
 
 void asyncio__uring_alert(struct asyncio_backend *backend)
@@ -162,14 +41,14 @@ static uint32_t poll_events(const struct asyncio_op *op)
     return events;
 }
 
-int asyncio__uring_request(struct asyncio_backend *backend, struct asyncio_op *op, bool transfers)
+int asyncio__uring_request(struct asyncio_backend *backend, struct asyncio_op *op, enum asyncio__uring_kind kind)
 {
     struct asyncio__uring_request *request = asyncio__pool_get(&backend->requests);
 
     if (!request)
         return -ENOMEM;
     *request = (struct asyncio__uring_request){
-        .op = op, .key = (uintptr_t)request, .fd = op->fd, .transfers = transfers, .events = poll_events(op)};
+        .op = op, .key = (uintptr_t)request, .fd = op->fd, .kind = (uint8_t)kind, .events = poll_events(op)};
     list_init(&request->cancel_link);
     op->backend[0] = (uintptr_t)request;
     queue(backend, request);
@@ -179,8 +58,27 @@ int asyncio__uring_request(struct asyncio_backend *backend, struct asyncio_op *o
 void asyncio__uring_requeue(struct asyncio_backend *backend, struct asyncio__uring_request *request)
 {
     assert(request->place == ASYNCIO__URING_IDLE);
-    request->transfers = false;
+    if (!asyncio__uring_is_source(request))
+        request->kind = ASYNCIO__URING_POLL;
+    request->cancelled = false;
     queue(backend, request);
+}
+
+/* Its memory is free again. */
+static void put_back(struct asyncio_backend *backend, struct asyncio__uring_request *request)
+{
+    if (asyncio__uring_is_source(request))
+        asyncio__uring_free_source(backend, asyncio__uring_source_of(request));
+    else
+        asyncio__pool_put(&backend->requests, request);
+}
+
+/* True for one that lingers. */
+static bool is_over(struct asyncio__uring_request *request)
+{
+    bool unused = asyncio__uring_is_source(request) ? asyncio__uring_source_of(request)->is_detached : !request->op;
+
+    return unused && request->place == ASYNCIO__URING_IDLE;
 }
 
 void asyncio__uring_free_request(struct asyncio_backend *backend, struct asyncio__uring_request *request)
@@ -188,18 +86,18 @@ void asyncio__uring_free_request(struct asyncio_backend *backend, struct asyncio
     assert(request->place == ASYNCIO__URING_IDLE);
     request->op = NULL;
     list_remove(&request->cancel_link);
-    if (request->cancel_sent)
+    if (request->n_cancels > 0)
         list_push_back(&backend->lingering, &request->link);
     else
-        asyncio__pool_put(&backend->requests, request);
+        put_back(backend, request);
 }
 
 void asyncio__uring_cancel_answered(struct asyncio_backend *backend, struct asyncio__uring_request *request)
 {
-    request->cancel_sent = false;
-    if (request->place == ASYNCIO__URING_IDLE && !request->op) {
+    request->n_cancels--;
+    if (request->n_cancels == 0 && is_over(request)) {
         list_remove(&request->link);
-        asyncio__pool_put(&backend->requests, request);
+        put_back(backend, request);
     }
 }
 
@@ -208,9 +106,10 @@ void asyncio__uring_drop_all(struct asyncio_backend *backend)
     struct asyncio_link *const lists[] = {&backend->queued, &backend->sent, &backend->lingering};
     struct asyncio_link *link;
 
+    asyncio__uring_drop_sources(backend);
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
         while ((link = list_pop_front(lists[i])))
-            asyncio__pool_put(&backend->requests, CONTAINER_OF(link, struct asyncio__uring_request, link));
+            put_back(backend, CONTAINER_OF(link, struct asyncio__uring_request, link));
 }
 
 void asyncio__uring_returned(struct asyncio_backend *backend, struct asyncio__uring_request *request)
@@ -221,8 +120,28 @@ void asyncio__uring_returned(struct asyncio_backend *backend, struct asyncio__ur
     list_remove(&request->link);
     list_remove(&request->cancel_link);
     request->place = ASYNCIO__URING_IDLE;
-    backend->n_transfers -= request->transfers;
+    backend->n_transfers -= asyncio__uring_transfers(request);
     record->n_sent--;
+}
+
+void asyncio__uring_begin_again(struct asyncio_backend *backend)
+{
+    struct asyncio_link *link, *next;
+
+    while ((link = list_pop_front(&backend->lingering)))
+        put_back(backend, CONTAINER_OF(link, struct asyncio__uring_request, link));
+    LIST_FOR_EACH(link, next, &backend->sent) {
+        struct asyncio__uring_request *request = CONTAINER_OF(link, struct asyncio__uring_request, link);
+
+        asyncio__uring_returned(backend, request);
+        request->n_cancels = 0;
+        if (is_over(request))
+            asyncio__uring_free_request(backend, request);
+        else if (request->op || !request->cancelled)
+            asyncio__uring_requeue(backend, request);
+        else
+            asyncio__uring_put_due(backend, asyncio__uring_source_of(request));
+    }
 }
 
 static void ask_to_cancel(struct asyncio_backend *backend, struct asyncio__uring_request *request)
@@ -234,11 +153,21 @@ static void ask_to_cancel(struct asyncio_backend *backend, struct asyncio__uring
     asyncio__uring_alert(backend);
 }
 
+void asyncio__uring_stop(struct asyncio_backend *backend, struct asyncio__uring_request *request)
+{
+    if (request->place == ASYNCIO__URING_SENT)
+        ask_to_cancel(backend, request);
+    else if (request->place == ASYNCIO__URING_QUEUED)
+        list_remove(&request->link);
+    if (request->place == ASYNCIO__URING_QUEUED)
+        request->place = ASYNCIO__URING_IDLE;
+}
+
 void asyncio__uring_abandon(struct asyncio_backend *backend, struct asyncio__uring_request *request)
 {
     request->op = NULL;
     if (request->place == ASYNCIO__URING_SENT) {
-        assert(!request->transfers);
+        assert(!asyncio__uring_transfers(request));
         ask_to_cancel(backend, request);
         return;
     }
@@ -317,7 +246,7 @@ static bool send_cancels(struct asyncio_backend *backend)
         if (!sqe)
             return false;
         list_remove(&request->cancel_link);
-        request->cancel_sent = true;
+        request->n_cancels++;
         sqe->opcode = IORING_OP_ASYNC_CANCEL;
         sqe->fd = -1;
         sqe->addr = request->key;
@@ -328,18 +257,38 @@ static bool send_cancels(struct asyncio_backend *backend)
 
 static void fill_in(const struct asyncio__uring_request *request, struct io_uring_sqe *sqe)
 {
-    const struct asyncio_op_buffer *buffer = &request->op->buffer;
+    const struct asyncio_op_buffer *buffer = request->op ? &request->op->buffer : NULL;
 
     sqe->fd = request->fd;
     sqe->user_data = request->key;
-    if (!request->transfers) {
+    switch ((enum asyncio__uring_kind)request->kind) {
+    case ASYNCIO__URING_POLL:
         sqe->opcode = IORING_OP_POLL_ADD;
         sqe->poll32_events = asked_events(request->events);
-        return;
+        break;
+    case ASYNCIO__URING_SEND:
+        sqe->opcode = IORING_OP_SEND;
+        sqe->addr = (uintptr_t)buffer->data;
+        sqe->len = (uint32_t)min_size(buffer->size, INT32_MAX);
+        sqe->msg_flags = (uint32_t)buffer->flags | MSG_NOSIGNAL | MSG_DONTWAIT;
+        break;
+    case ASYNCIO__URING_RECEIVE:
+        sqe->opcode = IORING_OP_RECV;
+        sqe->addr = (uintptr_t)buffer->data;
+        sqe->len = (uint32_t)min_size(buffer->size, INT32_MAX);
+        break;
+    case ASYNCIO__URING_INFLOW:
+        sqe->opcode = IORING_OP_RECV;
+        sqe->ioprio = IORING_RECV_MULTISHOT;
+        sqe->flags = IOSQE_BUFFER_SELECT;
+        sqe->buf_group = ASYNCIO__RING_GROUP;
+        break;
+    case ASYNCIO__URING_ACCEPTS:
+        sqe->opcode = IORING_OP_ACCEPT;
+        sqe->ioprio = IORING_ACCEPT_MULTISHOT;
+        sqe->accept_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+        break;
     }
-    sqe->opcode = IORING_OP_RECV;
-    sqe->addr = (uintptr_t)buffer->data;
-    sqe->len = (uint32_t)min_size(buffer->size, INT32_MAX);
 }
 
 static bool send_requests(struct asyncio_backend *backend)
@@ -355,7 +304,7 @@ static bool send_requests(struct asyncio_backend *backend)
         list_unlink(&request->link);
         list_push_back(&backend->sent, &request->link);
         request->place = ASYNCIO__URING_SENT;
-        backend->n_transfers += request->transfers;
+        backend->n_transfers += asyncio__uring_transfers(request);
         asyncio__uring_find(backend, request->fd)->n_sent++;
     }
     return true;

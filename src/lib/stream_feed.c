@@ -127,8 +127,8 @@ int asyncio_streamreader_feed_eof(struct asyncio_streamreader *reader)
 
 void asyncio__reader_interrupt(struct asyncio_streamreader *reader)
 {
-    if (reader->op)
-        asyncio__op_interrupt(reader->op, -ASYNCIO_ECLOSED);
+    if (reader->is_receiving)
+        asyncio__op_interrupt(&reader->stream->conn.receive, -ASYNCIO_ECLOSED);
     if (reader->waiter)
         asyncio_unpark(reader->waiter, 0);
 }

@@ -85,14 +85,15 @@ static inline ssize_t end(struct asyncio_streamreader *reader, ssize_t result)
 /* Begins a read. Returns: 0; a negative error, and the read is over. */
 static inline int begin(struct asyncio_streamreader *reader)
 {
-    struct asyncio__task *task = asyncio__current();
+    struct asyncio__scheduler *scheduler = asyncio__scheduler;
+    struct asyncio__task *task = scheduler ? scheduler->current : NULL;
     int r;
 
     if (UNLIKELY(!reader))
         return -EINVAL;
     if (UNLIKELY(!task))
         return -ASYNCIO_ENOTASK;
-    if (UNLIKELY(reader->loop != task->future.scheduler->loop))
+    if (UNLIKELY(reader->loop != scheduler->loop))
         return -ASYNCIO_EFOREIGNLOOP;
     if (UNLIKELY(reader->is_read))
         return -EBUSY;
@@ -161,29 +162,34 @@ static __attribute__((noinline)) int nothing_came(struct asyncio_streamreader *r
     }
 }
 
-/* Does an operation on the connection's socket, which others may end by asyncio__reader_interrupt. */
-static inline int64_t do_op(struct asyncio_streamreader *reader, struct asyncio_op *op)
+/* Does the operation of the connection, which others may end by asyncio__reader_interrupt. Returns: its result. */
+static inline int64_t do_op(struct asyncio_streamreader *reader)
 {
+    struct asyncio_op *op = &reader->stream->conn.receive;
     int64_t result;
 
     op->fd = reader->stream->conn.fd;
-    reader->op = op;
+    reader->is_receiving = true;
     result = asyncio_op_park(op);
-    reader->op = NULL;
+    reader->is_receiving = false;
     return result;
 }
 
 /* Receives into the caller's memory. Returns: bytes; 0 at the end; a negative error. */
 static inline ssize_t receive(struct asyncio_streamreader *reader, void *data, size_t size)
 {
-    struct asyncio_op op;
     int64_t result;
     int r = enter(reader);
 
     if (UNLIKELY(r <= 0))
         return r;
-    op = (struct asyncio_op){.opcode = ASYNCIO_OP_RECV, .buffer = {data, size, 0}};
-    result = do_op(reader, &op);
+    reader->stream->conn.receive = (struct asyncio_op){
+        .opcode = ASYNCIO_OP_RECV, .flags = ASYNCIO_OP_LAZY | ASYNCIO_OP_AHEAD, .buffer = {data, size, 0}};
+    while (UNLIKELY((result = do_op(reader)) == -EAGAIN)) {
+        r = asyncio__reader_exception(reader);
+        if (UNLIKELY(r < 0 || has_ended(reader)))
+            return r;
+    }
     return LIKELY(result > 0) ? (ssize_t)result : nothing_came(reader, (int)result);
 }
 
@@ -200,8 +206,8 @@ static void adapt_room(struct asyncio_streamreader *reader, size_t offered, size
  * if not waits without it until something is. Returns: 1; 0 at the end; a negative error. */
 static int receive_into_buffer(struct asyncio_streamreader *reader, size_t wanted)
 {
+    struct asyncio_op *op = &reader->stream->conn.receive;
     struct asyncio__buffer *buffer = &reader->buffer;
-    struct asyncio_op op;
     int64_t result;
     size_t offered;
     int r;
@@ -213,14 +219,15 @@ static int receive_into_buffer(struct asyncio_streamreader *reader, size_t wante
                 return r;
         }
         offered = asyncio__buffer_room(buffer);
-        op = (struct asyncio_op){.opcode = ASYNCIO_OP_RECV, .buffer = {asyncio__buffer_end(buffer), offered, 0}};
-        op.flags = buffer->size == 0 ? ASYNCIO_OP_NOWAIT : 0;
-        result = do_op(reader, &op);
+        *op = (struct asyncio_op){.opcode = ASYNCIO_OP_RECV, .buffer = {asyncio__buffer_end(buffer), offered, 0}};
+        op->flags = buffer->size == 0 ? ASYNCIO_OP_NOWAIT | ASYNCIO_OP_AHEAD : ASYNCIO_OP_AHEAD;
+        result = do_op(reader);
         if (result != -EAGAIN)
             break;
         asyncio__buffer_fini(buffer);
-        op = (struct asyncio_op){.opcode = ASYNCIO_OP_POLL, .poll.events = ASYNCIO_READABLE};
-        result = do_op(reader, &op);
+        *op =
+            (struct asyncio_op){.opcode = ASYNCIO_OP_POLL, .flags = ASYNCIO_OP_AHEAD, .poll.events = ASYNCIO_READABLE};
+        result = do_op(reader);
         r = result < 0 ? nothing_came(reader, (int)result) : enter(reader);
         if (r <= 0)
             return r;

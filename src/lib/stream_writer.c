@@ -26,11 +26,12 @@ struct asyncio_streamwriter *asyncio_streamwriter_ref(struct asyncio_streamwrite
  * -ASYNCIO_EFOREIGNLOOP. */
 static inline int check_task(const struct asyncio_streamwriter *writer, struct asyncio__task **ret_task)
 {
-    struct asyncio__task *task = asyncio__current();
+    struct asyncio__scheduler *scheduler = asyncio__scheduler;
+    struct asyncio__task *task = scheduler ? scheduler->current : NULL;
 
     if (UNLIKELY(!task))
         return -ASYNCIO_ENOTASK;
-    if (UNLIKELY(task->future.scheduler->loop != asyncio__conn_of(writer)->loop))
+    if (UNLIKELY(scheduler->loop != asyncio__conn_of(writer)->loop))
         return -ASYNCIO_EFOREIGNLOOP;
     *ret_task = task;
     return 0;

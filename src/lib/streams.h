@@ -23,22 +23,22 @@ struct asyncio_streamreader {
     struct asyncio__stream *stream; /* NULL: it is fed */
     struct asyncio_loop *loop;
     struct asyncio__buffer buffer;
-    size_t limit;
-    size_t room; /* how much to ask the socket for: more while it fills that */
     int refs;
-    int error;       /* of set_exception; 0: none */
-    bool is_read;    /* a task is in one of the reads, which holds the reader as a reference does */
-    bool is_entered; /* and has been through asyncio__enter_io for what it does next */
+    int error;         /* of set_exception; 0: none */
+    bool is_read;      /* a task is in one of the reads, which holds the reader as a reference does */
+    bool is_entered;   /* and has been through asyncio__enter_io for what it does next */
+    bool is_receiving; /* and waits for the operation of the connection */
     bool eof;
     bool is_paused; /* `pause` was called, `resume` not yet */
     uint8_t lent;   /* enum asyncio__lent */
     char under_nul;
-    char *lent_at;
-    char *partial; /* of partial_size bytes, after -ASYNCIO_EINCOMPLETEREAD */
     size_t partial_size;
-    size_t consumed;               /* after -ASYNCIO_ELIMITOVERRUN */
-    struct asyncio_op *op;         /* of a connection: what the task that reads waits for */
-    struct asyncio_waiter *waiter; /* of one that is fed: likewise */
+    size_t consumed; /* after -ASYNCIO_ELIMITOVERRUN */
+    size_t limit;
+    size_t room; /* how much to ask the socket for: more while it fills that */
+    char *lent_at;
+    char *partial;                 /* of partial_size bytes, after -ASYNCIO_EINCOMPLETEREAD */
+    struct asyncio_waiter *waiter; /* of one that is fed: what the task that reads waits for */
     void (*pause)(void *arg);      /* one that is fed: of its keywords */
     void (*resume)(void *arg);
     void *arg;

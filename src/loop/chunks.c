@@ -38,7 +38,9 @@ int asyncio__chunks_append(struct asyncio__chunks *chunks, const struct asyncio_
     total -= skip;
     /* All memory first, so that a failure leaves no half. */
     if (total > room(last)) {
-        added = new_chunk(max_size(total - room(last), asyncio__least(ASYNCIO__CHUNK_SIZE)));
+        size_t usual = !last && total <= ASYNCIO__SMALL_CHUNK ? ASYNCIO__SMALL_CHUNK : ASYNCIO__CHUNK_SIZE;
+
+        added = new_chunk(max_size(total - room(last), asyncio__least(usual)));
         if (!added)
             return -ENOMEM;
     }

@@ -11,6 +11,9 @@
 /* The capacity of a chunk, unless more is appended at once: few allocations for many small pieces. */
 #define ASYNCIO__CHUNK_SIZE ((size_t)16 * 1024)
 
+/* The least one, for a first small piece that may be sent before there is a second: allocators are quick with it. */
+#define ASYNCIO__SMALL_CHUNK ((size_t)960)
+
 struct asyncio__chunk {
     struct asyncio__chunk *next;
     size_t start, end, capacity; /* the bytes from start to end are there */

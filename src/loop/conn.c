@@ -7,6 +7,10 @@
 
 #include <sys/socket.h>
 
+/* A write up to this size is put off to be sent together with those of other connections, where the back end does that
+ * by one system call; to keep more would cost more than the call. */
+#define DEFERRED_MOST 1024
+
 /* How often is sent before others have their turn. */
 #define BURST 16
 
@@ -23,15 +27,15 @@ static void go_on_later(struct asyncio__conn *conn)
 }
 
 /* Does an operation that never waits. Returns: its result. */
-static int64_t perform(struct asyncio__conn *conn, struct asyncio_op op)
+static inline int64_t perform(struct asyncio__conn *conn, struct asyncio_op *op)
 {
     bool done;
 
-    op.fd = conn->fd;
-    done = asyncio_op_submit(conn->loop, &op);
+    op->fd = conn->fd;
+    done = asyncio_op_submit(conn->loop, op);
     assert(done);
     (void)done;
-    return op.result;
+    return op->result;
 }
 
 /* ------------------------------------------------------------------------------------------------------- The end */
@@ -56,9 +60,9 @@ static void close_fd(struct asyncio__conn *conn, bool reset)
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
 
     if (reset && !asyncio__loop_forked(conn->loop))
-        perform(conn, (struct asyncio_op){.opcode = ASYNCIO_OP_SETSOCKOPT,
-                                          .option = {SOL_SOCKET, SO_LINGER, &linger, sizeof linger}});
-    perform(conn, (struct asyncio_op){.opcode = ASYNCIO_OP_CLOSE});
+        perform(conn, &(struct asyncio_op){.opcode = ASYNCIO_OP_SETSOCKOPT,
+                                           .option = {SOL_SOCKET, SO_LINGER, &linger, sizeof linger}});
+    perform(conn, &(struct asyncio_op){.opcode = ASYNCIO_OP_CLOSE});
     conn->fd = -1;
 }
 
@@ -94,7 +98,7 @@ static void finish_if_sent(struct asyncio__conn *conn)
     if (conn->kept.first || conn->state == ASYNCIO__CONN_CLOSED || conn->is_resuming)
         return;
     if (conn->eof_asked && !conn->eof_sent && !conn->error) {
-        int64_t result = perform(conn, (struct asyncio_op){.opcode = ASYNCIO_OP_SHUTDOWN, .argument = SHUT_WR});
+        int64_t result = perform(conn, &(struct asyncio_op){.opcode = ASYNCIO_OP_SHUTDOWN, .argument = SHUT_WR});
 
         conn->eof_sent = true;
         if (result < 0)
@@ -149,6 +153,7 @@ static void send_kept(struct asyncio__conn *conn)
         conn->send = (struct asyncio_op){
             .complete = sent,
             .opcode = ASYNCIO_OP_SEND,
+            .flags = ASYNCIO_OP_DEFER,
             .fd = conn->fd,
             .buffer = {.data = first->data + first->start, .size = first->end - first->start},
         };
@@ -194,7 +199,7 @@ static void sent(struct asyncio_op *op)
 {
     struct asyncio__conn *conn = CONTAINER_OF(op, struct asyncio__conn, send);
 
-    conn->is_sending = false;
+    conn->is_sending = conn->is_put_off = false;
     if (conn->state == ASYNCIO__CONN_CLOSED) {
         asyncio__chunks_clear(&conn->kept);
         tell_lost_when_over(conn);
@@ -218,8 +223,27 @@ static int64_t send_now(struct asyncio__conn *conn, const struct asyncio_bytes *
         op.opcode = ASYNCIO_OP_SEND;
         op.buffer = (struct asyncio_op_buffer){.data = (void *)(uintptr_t)pieces->data, .size = pieces->size};
     }
-    result = perform(conn, op);
+    result = perform(conn, &op);
     return result == -EAGAIN ? 0 : result;
+}
+
+/* True for a write that is kept, to be sent with the next poll. */
+static bool is_deferred(const struct asyncio__conn *conn, const struct asyncio_bytes *pieces, size_t n)
+{
+    size_t size = 0;
+
+    if (!conn->loop->ops->batches)
+        return false;
+    for (size_t i = 0; i < n && size <= DEFERRED_MOST; i++)
+        size += pieces[i].size;
+    return size <= DEFERRED_MOST && size <= conn->high;
+}
+
+/* Takes back a send that was put off, so that what was written since goes with it. */
+static void take_back(struct asyncio__conn *conn)
+{
+    if (conn->is_put_off && conn->is_sending && asyncio_op_cancel(conn->loop, &conn->send))
+        conn->is_sending = false;
 }
 
 /* What stands against writing. */
@@ -237,6 +261,7 @@ int asyncio__conn_write(struct asyncio__conn *conn, const struct asyncio_bytes *
 {
     int64_t sent_now = 0;
     int r = check_writing(conn);
+    bool puts_off;
 
     if (r < 0)
         return r;
@@ -248,8 +273,11 @@ int asyncio__conn_write(struct asyncio__conn *conn, const struct asyncio_bytes *
     }
     if (n == 0)
         return 0;
-    if (!conn->kept.first) {
+    puts_off = !conn->kept.first && is_deferred(conn, pieces, n);
+    if (!conn->kept.first && !puts_off) {
         sent_now = send_now(conn, pieces, n);
+        if (LIKELY(n == 1 && sent_now == (int64_t)pieces->size))
+            return 0;
         if (sent_now == -ENOMEM)
             return -ENOMEM;
         if (sent_now < 0) {
@@ -265,6 +293,8 @@ int asyncio__conn_write(struct asyncio__conn *conn, const struct asyncio_bytes *
     }
     if (!conn->kept.first)
         return 0;
+    conn->is_put_off |= puts_off;
+    take_back(conn);
     go_on_sending(conn);
     pause_if_high(conn);
     return conn->error;
@@ -318,7 +348,7 @@ static void receive_once(struct asyncio__conn *conn)
     if (!conn->is_reading)
         return;
     assert(op.buffer.data && op.buffer.size > 0);
-    result = perform(conn, op);
+    result = perform(conn, &op);
     if (result > 0)
         conn->events->received(conn, op.buffer.data, (size_t)result);
     else if (result != -EAGAIN)
@@ -473,14 +503,34 @@ static void abandon(struct asyncio__conn *conn)
     asyncio__chunks_clear(&conn->kept);
 }
 
+/* No poll is going to send what was put off. */
+static void send_deferred(struct asyncio__conn *conn)
+{
+    struct asyncio__chunk *first;
+    int64_t result = 1;
+
+    take_back(conn);
+    while (!conn->is_sending && (first = conn->kept.first) && result > 0) {
+        struct asyncio_bytes piece = {first->data + first->start, first->end - first->start};
+
+        result = send_now(conn, &piece, 1);
+        if (result < 0)
+            fail(conn, (int)result);
+        else
+            asyncio__chunks_take(&conn->kept, (size_t)result);
+    }
+    finish_if_sent(conn);
+}
+
 static void close_with_loop(struct asyncio__conn *conn)
 {
-    bool unsent = conn->kept.first && conn->state != ASYNCIO__CONN_CLOSED;
+    bool unsent;
 
-    if (asyncio__loop_forked(conn->loop)) {
+    if (asyncio__loop_forked(conn->loop))
         abandon(conn);
-        unsent = false;
-    }
+    else if (conn->state != ASYNCIO__CONN_CLOSED && conn->is_put_off)
+        send_deferred(conn);
+    unsent = conn->kept.first && conn->state != ASYNCIO__CONN_CLOSED;
     if (unsent)
         asyncio__log(ASYNCIO_LOG_WARNING, "connection closed with %zu unsent bytes, because its event loop is (fd %d)",
                      conn->kept.size, conn->fd);

@@ -6,6 +6,7 @@
  *
  * Invariants:
  *   - what was written before is sent before: nothing goes out directly while anything is kept;
+ *   - where the back end batches, a small write goes out with the next poll, and its errors are told then;
  *   - while anything is kept, the back end has `send` or the node is scheduled to go on;
  *   - memory that a send names neither moves nor goes until the send is complete;
  *   - `lost` is called exactly once, never inside another call or event, or else from the loop's close; the fd is
@@ -43,40 +44,43 @@ enum asyncio__conn_state {
     ASYNCIO__CONN_CLOSED,  /* the fd is closed, or will be as soon as the back end lets go of the last operation */
 };
 
+/* What a request and its answer touch stands together, at the end, where whoever embeds the connection goes on. */
 struct asyncio__conn {
-    struct asyncio_loop *loop;
     const struct asyncio__conn_events *events;
-    struct asyncio_link link; /* in the loop's list, so that the loop's close finds it */
-    int fd;
-    uint8_t state;               /* enum asyncio__conn_state */
-    bool eof_asked;              /* write_eof was called: the socket is shut down once all is sent */
-    bool eof_sent;               /* it is */
-    bool is_paused;              /* `paused` was called, `resumed` not yet */
-    bool is_resuming;            /* `resumed` runs */
-    int error;                   /* a negative error that broke it; writing has no effect any more */
-    size_t high, low;            /* water marks */
-    struct asyncio__chunks kept; /* what is still to be sent */
-    struct asyncio_op send;      /* the back end's while is_sending; it names memory of the first chunk */
-    bool is_sending;
-
-    /* Push mode. */
-    bool is_receiving; /* the back end has `receive` */
-    bool is_leaving;   /* it was taken back, and will be reported for the last time */
-    bool is_reading;   /* open and not stopped: it is_receiving, or the node is scheduled to go on */
-    bool has_ended;    /* the peer sends no more */
-    struct asyncio_op receive;
-    struct asyncio__chunks late; /* what came after reading was stopped */
-
+    struct asyncio_link link;   /* in the loop's list, so that the loop's close finds it */
+    size_t high, low;           /* water marks */
+    struct asyncio_op send;     /* the back end's while is_sending; it names memory of the first chunk */
     int64_t close_ns;           /* how long close may take to send what is kept; NS_NEVER: as long as it takes */
     struct asyncio_timer timer; /* the end of that time */
     struct asyncio_node node;   /* goes on, or says `lost` */
+
+    /* Push mode. */
+    struct asyncio__chunks late; /* what came after reading was stopped */
+    bool is_receiving;           /* the back end has `receive` */
+    bool is_leaving;             /* it was taken back, and will be reported for the last time */
+    bool is_reading;             /* open and not stopped: it is_receiving, or the node is scheduled to go on */
+    bool has_ended;              /* the peer sends no more */
+
+    struct asyncio_loop *loop;
+    struct asyncio__chunks kept; /* what is still to be sent */
+    int fd;
+    int error;        /* a negative error that broke it; writing has no effect any more */
+    uint8_t state;    /* enum asyncio__conn_state */
+    bool eof_asked;   /* write_eof was called: the socket is shut down once all is sent */
+    bool eof_sent;    /* it is */
+    bool is_paused;   /* `paused` was called, `resumed` not yet */
+    bool is_resuming; /* `resumed` runs */
+    bool is_sending;
+    bool is_put_off; /* nothing was tried yet of what is kept: the back end sends it with its next poll */
+    struct asyncio_op receive; /* push mode: the back end's while is_receiving; pull mode: the owner's, to read with */
 };
 
 /* Prepares a connection over a connected, non-blocking fd, which it owns from then on. Never fails. */
 void asyncio__conn_init(struct asyncio__conn *conn, struct asyncio_loop *loop, int fd,
                         const struct asyncio__conn_events *events, int64_t close_ns);
 
-/* Sends what the kernel takes at once when nothing is kept, and keeps a copy of the rest. When sending fails, now or
+/* Sends what the kernel takes at once when nothing is kept, and keeps a copy of the rest; where the back end batches, a
+ * little is kept until its next poll, so that one system call sends for many. When sending fails, now or
  * later, conn->error is set and what was kept is dropped. In push mode that is the end; in pull mode what the peer said
  * before it hung up can still be read, and the fd stays open until close.
  * Returns: 0; conn->error, and the data are dropped; -ASYNCIO_ECLOSED after close, but what `resumed` writes is still

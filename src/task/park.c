@@ -8,7 +8,8 @@
 
 #include <stdio.h>
 
-#define IO_CALLS_PER_STEP 64
+/* What a step that has used up its input and output calls counts for beside those that the loop runs between polls. */
+#define IO_STEP_COST 3
 
 /* So many stacks and tasks are in the nearest cache anyway. */
 #define TASKS_IN_CACHE 100
@@ -504,13 +505,15 @@ static const struct asyncio_wait_kind op_kind = {
     .describe = describe_op,
 };
 
-int asyncio__enter_io(struct asyncio__task *task)
+int asyncio__enter_io_slow(struct asyncio__task *task)
 {
     struct asyncio__scheduler *scheduler = task->future.scheduler;
     int r;
 
-    if (++scheduler->io_calls <= IO_CALLS_PER_STEP)
+    if (scheduler->io_calls <= ASYNCIO__IO_CALLS_PER_STEP)
         return asyncio_cancel_point();
+    /* Such a step takes longer than most, and the next poll is to come the sooner. */
+    scheduler->loop->budget -= IO_STEP_COST;
     r = yield(task);
     scheduler->io_calls = 1;
     return r;

@@ -1,6 +1,8 @@
 /* loops.c -- loops on the back end under test, with a clock that jumps. */
 #include "harness.h"
 
+#include "backend/backends.h"
+
 const char *test_backend(void)
 {
     return options.backend;
@@ -9,6 +11,11 @@ const char *test_backend(void)
 bool test_on_sim(void)
 {
     return options.on_sim;
+}
+
+bool test_on_uring(void)
+{
+    return options.uring && asyncio__uring_probe() == 0;
 }
 
 uint64_t test_seed(void)

@@ -121,6 +121,9 @@ const char *test_backend(void);
 /* True on the simulator. */
 bool test_on_sim(void);
 
+/* True on io_uring; false where that was asked for and is refused, and epoll has taken its place. */
+bool test_on_uring(void);
+
 /* The seed of this run, 1 if none was asked for. */
 uint64_t test_seed(void);
 
@@ -149,6 +152,9 @@ bool test_hostile(void);
 /* Spares the rest of this test some of enum asyncio__hostility, because it is about the very thing; `why` is for
  * readers. A second call replaces the first. */
 void test_spare(unsigned hostilities, const char *why);
+
+/* Lets nothing that is written in the rest of this test be put off, as io_uring does with little. */
+void test_send_directly(const char *why);
 
 /* ----------------------------------------------------------------------------------------------------- Internal */
 

@@ -6,6 +6,8 @@
  * operation's `complete`. */
 #include "harness.h"
 
+#include "backend/backends.h"
+
 /* How long the kernel, another process or thread may take before the clock jumps over it, in real time. */
 #define PATIENCE_OWN_NS     INT64_C(200000)
 #define PATIENCE_FOREIGN_NS INT64_C(3000000)
@@ -188,25 +190,46 @@ static void wake(struct asyncio_backend *backend)
 
 /* --------------------------------------------------------------------------------------------------- Passing on */
 
-static int open_epoll(struct asyncio_backend **ret_backend, const char *text, int64_t start_ns)
+static struct asyncio_backend_ops table;
+
+static bool sends_directly;
+
+void test_send_directly(const char *why)
 {
-    const struct asyncio_backend_ops *const *ops = asyncio_backends();
+    (void)why;
+    sends_directly = true;
+    table.batches = false;
+}
+
+/* Where io_uring is refused epoll takes its place, as it does for programs. Nothing is asked of the kernel beforehand,
+ * because the answer is remembered by all processes that are forked. */
+static int open_chosen(struct virtual_clock *clock, const char *text)
+{
     size_t length = strcspn(options.backend, ":");
-    struct virtual_clock *clock;
     int r;
 
-    while (*ops && (strlen((*ops)->name) != length || strncmp((*ops)->name, options.backend, length) != 0))
-        ops++;
-    if (!*ops)
-        return -ENOSYS;
-    clock = calloc(1, sizeof *clock);
-    if (!clock)
-        return -ENOMEM;
-    clock->ops = *ops;
-    clock->now_ns = start_ns;
+    clock->ops = options.uring ? &asyncio__uring : &asyncio__epoll;
     if (!text && options.backend[length])
         text = options.backend + length + 1;
     r = clock->ops->open(&clock->epoll, text, 0);
+    if (options.uring && (r == -EPERM || r == -ENOSYS)) {
+        clock->ops = &asyncio__epoll;
+        r = clock->ops->open(&clock->epoll, NULL, 0);
+    }
+    table.name = clock->ops->name;
+    table.batches = clock->ops->batches && !sends_directly;
+    return r;
+}
+
+static int open_epoll(struct asyncio_backend **ret_backend, const char *text, int64_t start_ns)
+{
+    struct virtual_clock *clock = calloc(1, sizeof *clock);
+    int r;
+
+    if (!clock)
+        return -ENOMEM;
+    clock->now_ns = start_ns;
+    r = open_chosen(clock, text);
     if (r < 0)
         free(clock);
     else
@@ -250,24 +273,23 @@ static size_t pending_of(const struct asyncio_backend *backend)
     return clock->ops->pending(clock->epoll);
 }
 
+static struct asyncio_backend_ops table = {
+    .size = sizeof table,
+    .name = "epoll",
+    .simulated = true,
+    .open = open_epoll,
+    .close = close_epoll,
+    .now = now,
+    .submit = submit,
+    .cancel = cancel,
+    .poll = poll,
+    .wake = wake,
+    .release = release,
+    .fd = fd_of,
+    .pending = pending_of,
+};
+
 const struct asyncio_backend_ops *virtual_epoll(void)
 {
-    static struct asyncio_backend_ops ops = {
-        .size = sizeof ops,
-        .name = "epoll",
-        .simulated = true,
-        .open = open_epoll,
-        .close = close_epoll,
-        .now = now,
-        .submit = submit,
-        .cancel = cancel,
-        .poll = poll,
-        .wake = wake,
-        .release = release,
-        .fd = fd_of,
-        .pending = pending_of,
-    };
-
-    ops.name = options.uring ? "uring" : "epoll";
-    return &ops;
+    return &table;
 }
