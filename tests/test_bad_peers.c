@@ -214,7 +214,8 @@ TEST_PEER(flood_without_reading, "R10: a peer who sends fifty megabytes and read
             check_good_client();
         }
         EXPECT(!asyncio_future_done(task));
-        EXPECT(n_taken < 20000000);
+        /* Two sockets' buffers: Linux lets one that nobody reads grow to tcp_rmem's 32 MiB. */
+        EXPECT(n_taken < 40000000);
         EXPECT(most_kept <= 64 * 1024 + 1000);
         EXPECT_INT(asyncio_cancel_and_wait(task), 0);
         asyncio_future_unref(task);

@@ -283,7 +283,7 @@ static bool submit_any(struct asyncio_backend *backend, struct asyncio_op *op)
 static bool epoll_submit(struct asyncio_backend *backend, struct asyncio_op *op)
 {
     struct asyncio__epoll_record *record = asyncio__epoll_find(&backend->set, op->fd);
-    enum asyncio__direction direction;
+    int direction;
     int64_t result;
 
     if ((op->opcode != ASYNCIO_OP_RECV && op->opcode != ASYNCIO_OP_SEND) ||
