@@ -36,7 +36,10 @@ extern "C" {
 #define ASYNCIO_VERSION_PATCH 0
 
 #define ASYNCIO_API   __attribute__((visibility("default")))
-#define ASYNCIO_ASYNC __attribute__((visibility("default"), warn_unused_result))
+#ifndef ASYNCIO__SUSPENDS
+#define ASYNCIO__SUSPENDS
+#endif
+#define ASYNCIO_ASYNC __attribute__((visibility("default"), warn_unused_result)) ASYNCIO__SUSPENDS
 
 /* Says in so many words that a result is not wanted: ASYNCIO_IGNORE(asyncio_sleep(0)). */
 #define ASYNCIO_IGNORE(call)               \

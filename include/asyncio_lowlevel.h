@@ -149,8 +149,9 @@ enum asyncio_op_flags {
     ASYNCIO_OP_AHEAD = 16,   /* RECV without flags, or POLL for readable: the submitter is this fd's only reader, and
                                 the back end may read ahead into memory of its own, which later receives, reads and
                                 polls get. It is lost with CLOSE and FORGET */
-    ASYNCIO_OP_DEFER = 32,   /* SEND: a back end that `batches` may put it off until its next poll, which sends it
-                                together with others */
+    ASYNCIO_OP_DEFER = 32,   /* SEND that nobody waits for: a back end that `batches` may put it off until its next
+                                poll, which sends it together with others, and say that it succeeded whenever a poll
+                                ends. Until it is under way it can be taken back */
 };
 
 /* Said with a completion of a standing operation. */

@@ -31,9 +31,9 @@ TEST_NO_SWEEP(choose_by_environment, "else the one that $ASYNCIO_BACKEND names, 
     setenv("ASYNCIO_BACKEND", "sim:3", 1);
     EXPECT_STR(chosen(NULL), "0 sim [3] asked for by ASYNCIO_BACKEND");
     setenv("ASYNCIO_BACKEND", "", 1);
-    EXPECT_STR(chosen(NULL), "0 epoll [-] the best that is built in");
+    EXPECT_STR(chosen(NULL), "0 epoll [-] the default; ASYNCIO_BACKEND=uring asks for io_uring");
     unsetenv("ASYNCIO_BACKEND");
-    EXPECT_STR(chosen(NULL), "0 epoll [-] the best that is built in");
+    EXPECT_STR(chosen(NULL), "0 epoll [-] the default; ASYNCIO_BACKEND=uring asks for io_uring");
 }
 
 TEST_NO_SWEEP(choose_unknown, "an unknown name is an error that says what is known", RIG)

@@ -642,8 +642,8 @@ TEST(backend_choice,
     expect_backend("epoll", "sim", "epoll", "asked for by the program");
     expect_backend(NULL, "sim:9", "sim", "asked for by ASYNCIO_BACKEND");
     expect_backend(NULL, "epoll", "epoll", "asked for by ASYNCIO_BACKEND");
-    expect_backend(NULL, "", "epoll", "the best that is built in");
-    expect_backend(NULL, NULL, "epoll", "the best that is built in");
+    expect_backend(NULL, "", "epoll", "the default; ASYNCIO_BACKEND=uring asks for io_uring");
+    expect_backend(NULL, NULL, "epoll", "the default; ASYNCIO_BACKEND=uring asks for io_uring");
 }
 
 TEST(backend_unknown, "R-07: an unknown back end or a bad option of one is -EINVAL, and nothing is made")

@@ -6,6 +6,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -174,15 +175,23 @@ static int make_client(void)
 static void ask(int client, const char *request)
 {
     EXPECT_INT(send(client, request, strlen(request), 0), strlen(request));
+    /* That ends the call in which it waits. */
+    if (server.is_let_go)
+        traced_step(&server);
 }
 
-/* Until the answer has come the server runs. */
+/* Until the answer has come the server runs. It may come out of the very call in which the server then waits. */
 static void hear(int client, const char *answer)
 {
+    struct pollfd query = {.fd = client, .events = POLLIN};
     char data[1024] = "";
 
-    while (recv(client, data, sizeof data - 1, MSG_DONTWAIT) < 0 && errno == EAGAIN)
-        let_serve();
+    while (recv(client, data, sizeof data - 1, MSG_DONTWAIT) < 0 && errno == EAGAIN) {
+        if (traced_submits(&server))
+            traced_let_go(&server);
+        if (!server.is_let_go || poll(&query, 1, 100) == 0)
+            let_serve();
+    }
     EXPECT_STR(data, answer);
 }
 
@@ -239,25 +248,25 @@ static void trace_requests(int domain, asyncio_client_connected *fn)
 TEST_REAL(one_connection, "R13: a request and its answer cost a receive, a send and a wait")
 {
     trace_requests(AF_INET, echo);
-    EXPECT_TRACE(ON_URING("a request: io_uring_enter 2\n", "a request: recv, send, epoll_wait\n"));
+    EXPECT_TRACE(ON_URING("a request: io_uring_enter\n", "a request: recv, send, epoll_wait\n"));
 }
 
 TEST_REAL(lines, "R13: a protocol of lines costs no more")
 {
     trace_requests(AF_INET, echo_lines);
-    EXPECT_TRACE(ON_URING("a request: io_uring_enter 2\n", "a request: recv, send, epoll_wait\n"));
+    EXPECT_TRACE(ON_URING("a request: io_uring_enter\n", "a request: recv, send, epoll_wait\n"));
 }
 
 TEST_REAL(deadlines, "R13: nor does a deadline for each request")
 {
     trace_requests(AF_INET, echo_in_time);
-    EXPECT_TRACE(ON_URING("a request: io_uring_enter 2\n", "a request: recv, send, epoll_wait\n"));
+    EXPECT_TRACE(ON_URING("a request: io_uring_enter\n", "a request: recv, send, epoll_wait\n"));
 }
 
 TEST_REAL(unix_connection, "a Unix socket is received from until it is empty: a short read of it proves nothing")
 {
     trace_requests(AF_UNIX, echo);
-    EXPECT_TRACE(ON_URING("a request: io_uring_enter 2\n", "a request: recv 2, send, epoll_wait\n"));
+    EXPECT_TRACE(ON_URING("a request: io_uring_enter\n", "a request: recv 2, send, epoll_wait\n"));
 }
 
 TEST_REAL(fifty_connections, "R13: fifty requests at a time share the wait")
@@ -299,7 +308,7 @@ TEST_REAL(a_connection, "R13: what a connection costs from accept to close, with
     come_and_go(10);
     traced_tell(&server, "a connection", 10);
     stop_server();
-    EXPECT_TRACE(ON_URING("a connection: recv 2, close, io_uring_enter 3\n",
+    EXPECT_TRACE(ON_URING("a connection: recv 2, close, io_uring_enter 2\n",
                           "a connection: recv 2, send, accept 2, close, epoll_ctl 2, epoll_wait 3\n"));
 }
 

@@ -22,6 +22,7 @@ struct traced {
     pid_t pid;                                     /* 0: it has ended */
     int status;                                    /* of waitpid, once it has ended */
     bool in_call;                                  /* between a call's entry and its exit */
+    bool is_let_go;                                /* it goes on from there, and nobody has waited for it yet */
     unsigned long nr;                              /* of the last call that was entered */
     uint64_t args[6];                              /* of that call */
     unsigned calls[MAX_CALLS], in_vain[MAX_CALLS]; /* since traced_forget; in vain: -EAGAIN */
@@ -98,11 +99,12 @@ static inline bool traced_step(struct traced *traced)
         struct __ptrace_syscall_info info = {0};
         int status;
 
-        if (ptrace(PTRACE_SYSCALL, traced->pid, NULL, signal_number) < 0 ||
+        if ((!traced->is_let_go && ptrace(PTRACE_SYSCALL, traced->pid, NULL, signal_number) < 0) ||
             waitpid(traced->pid, &status, 0) != traced->pid) {
             FAIL("the traced process is gone: %s", strerror(errno));
             return false;
         }
+        traced->is_let_go = false;
         signal_number = 0;
         if (!WIFSTOPPED(status)) {
             traced->status = status;
@@ -154,6 +156,19 @@ static inline bool traced_waits(const struct traced *traced)
     default:
         return false;
     }
+}
+
+/* Lets it go on, and goes on, too: the call that is entered both does something and waits. */
+static inline void traced_let_go(struct traced *traced)
+{
+    EXPECT_INT(ptrace(PTRACE_SYSCALL, traced->pid, NULL, 0), 0);
+    traced->is_let_go = true;
+}
+
+/* True when the call that is entered and not let go of has something to do before it waits. */
+static inline bool traced_submits(const struct traced *traced)
+{
+    return traced->in_call && !traced->is_let_go && traced->nr == SYS_io_uring_enter && traced->args[1] > 0;
 }
 
 /* Lets it go on until it is about to wait. Returns: false when it has ended. */

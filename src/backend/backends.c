@@ -57,7 +57,7 @@ int asyncio__backend_choose(const char *asked, const struct asyncio_backend_ops 
     /* An empty variable counts as none, as shells have it. */
     if (!text || (!asked && !*text)) {
         text = backends[0]->name;
-        reason = "the best that is built in";
+        reason = "the default; ASYNCIO_BACKEND=uring asks for io_uring";
     }
     if (strcmp(text, "auto") == 0) {
         text = asyncio__uring.name;

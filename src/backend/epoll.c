@@ -290,8 +290,8 @@ static bool epoll_submit(struct asyncio_backend *backend, struct asyncio_op *op)
         (op->flags & (ASYNCIO_OP_STANDING | ASYNCIO_OP_FOREIGN)) || !record || !record->generation || record->foreign)
         return submit_any(backend, op);
     direction = op->opcode == ASYNCIO_OP_RECV ? ASYNCIO__READER : ASYNCIO__WRITER;
-    if (UNLIKELY(record->waits.op[direction][ASYNCIO__ONE_SHOT] ||
-                 record->waits.op[direction][ASYNCIO__STANDING] || asyncio__waker_forked(&backend->waker)))
+    if (UNLIKELY(record->waits.op[direction][ASYNCIO__ONE_SHOT] || record->waits.op[direction][ASYNCIO__STANDING] ||
+                 asyncio__waker_forked(&backend->waker)))
         return submit_any(backend, op);
     op->state = 0;
     op->completion = 0;

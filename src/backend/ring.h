@@ -79,6 +79,12 @@ static inline bool asyncio__ring_wants_entry(const struct asyncio__ring *ring)
     return __atomic_load_n(ring->sq_flags, __ATOMIC_RELAXED) & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN);
 }
 
+/* True when completions that had no place are still to be had by entering. */
+static inline bool asyncio__ring_has_overflowed(const struct asyncio__ring *ring)
+{
+    return __atomic_load_n(ring->sq_flags, __ATOMIC_RELAXED) & IORING_SQ_CQ_OVERFLOW;
+}
+
 /* The nth completion that can be taken; it may be written to. */
 static inline struct io_uring_cqe *asyncio__ring_completion(const struct asyncio__ring *ring, unsigned n)
 {

@@ -1,12 +1,14 @@
 /* uring.c -- the back end over io_uring(7).
  *
- * - An operation is tried by its system call first, unless that failed in this very turn. One that has to wait becomes
- *   a request to the kernel: a receive into its own buffer, all else a poll, after which it is tried again.
- *   So an idle connection that is watched holds no buffer, and a reader that lags is not read for.
+ * - An operation is tried by its system call first, unless that failed in this very turn, its fd has a source, or it
+ *   may be put off. One that has to wait becomes a request to the kernel: a receive, a poll after which it is tried
+ *   again; or it waits for its fd's source (uring_sources.c).
  * - A poll is one-shot, and armed again while its operation stands: that is by level.
- * - Requests go to the kernel with the next poll's one system call. Closing an fd and taking back a transfer go at
+ * - Requests go to the kernel with the next poll's one system call. Closing an fd and taking back a receive go at
  *   once: a ring holds on to the files of its requests, so that without it a peer would not see the end.
- * - A transfer's operation completes only when the kernel has let go of its buffer.
+ * - A send that was put off is over when that call returns, and the kernel says nothing of it unless it failed; nobody
+ *   waits for it.
+ * - An operation whose memory the kernel has completes only when the kernel has let go of it.
  * - complete() may do anything to this back end but poll and close it. So nothing is held across it but `current`,
  *   which is cleared when that operation is taken back, and records are looked up again. */
 #include "uring.h"
@@ -33,7 +35,7 @@ static int64_t uring_now(struct asyncio_backend *backend)
     return (int64_t)now.tv_sec * NS_PER_SEC + now.tv_nsec;
 }
 
-/* Reads "entries=8,completions=16,most=1,plain,no-waiting". Returns: 0; -EINVAL. */
+/* Reads "entries=8,completions=16,most=1,buffers=4,single-shot,plain,no-waiting". Returns: 0; -EINVAL. */
 static int read_options(struct asyncio__uring_options *options, const char *text)
 {
     struct {
@@ -87,6 +89,7 @@ static int uring_open(struct asyncio_backend **ret_backend, const char *options,
     backend->embedded_fd = -1;
     list_init(&backend->queued);
     list_init(&backend->sent);
+    list_init(&backend->sends);
     list_init(&backend->cancels);
     list_init(&backend->lingering);
     list_init(&backend->settled);
@@ -166,7 +169,8 @@ static int uring_poll(struct asyncio_backend *backend, int64_t deadline_ns, bool
     if (r < 0)
         return r;
     quiet(backend);
-    busy = !list_empty(&backend->settled) || !list_empty(&backend->due) || asyncio__ring_ready(&backend->ring) > 0;
+    busy = backend->hurries || !list_empty(&backend->settled) || !list_empty(&backend->due) ||
+           asyncio__ring_ready(&backend->ring) > 0;
     if (!busy && deadline_ns > 0)
         timeout_ns = deadline_ns == NS_NEVER ? NS_NEVER : max_i64(deadline_ns - uring_now(backend), 0);
     if (timeout_ns == 0) {
@@ -176,6 +180,7 @@ static int uring_poll(struct asyncio_backend *backend, int64_t deadline_ns, bool
         asyncio__waker_disarm(&backend->waker);
     }
     backend->turn++;
+    backend->hurries = false;
     asyncio__uring_report_settled(backend);
     asyncio__uring_run_due(backend);
     asyncio__uring_take_completions(backend);
@@ -212,7 +217,7 @@ static int uring_fd(struct asyncio_backend *backend)
 
 static size_t uring_pending(const struct asyncio_backend *backend)
 {
-    return backend->n_ops;
+    return backend->n_ops - backend->n_sends;
 }
 
 int asyncio__uring_probe(void)

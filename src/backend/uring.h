@@ -81,7 +81,6 @@ struct asyncio__uring_options {
     unsigned buffers; /* for what is received ahead; 0: nothing is */
     bool plain;       /* without DEFER_TASKRUN and SINGLE_ISSUER, as older kernels have it */
     bool single_shot; /* without multishot, likewise */
-    bool sqpoll;      /* a thread of the kernel looks for requests */
     bool no_waiting;  /* a cancel does not wait for the kernel's answer */
 };
 
@@ -93,6 +92,9 @@ struct asyncio_backend {
     uint64_t turn;             /* counts polls, from 1 */
     size_t n_ops, n_transfers; /* n_transfers: requests with an operation's memory that the kernel has */
     struct asyncio_link queued, sent, cancels;
+    struct asyncio_link sends;     /* those of `sent` that say nothing when all went well */
+    size_t n_sends;                /* operations that nobody waits for */
+    bool hurries;                  /* the next poll does not block: somebody waits for one of them after all */
     struct asyncio_link lingering; /* requests that are over but for their cancels */
     struct asyncio_link settled;   /* operations that are only to be reported */
     struct asyncio_link due;       /* sources that have something for who waits */

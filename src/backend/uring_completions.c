@@ -221,8 +221,26 @@ static void let_reader_overtake(struct asyncio_backend *backend, uint64_t key, u
     }
 }
 
+/* Ends the sends of which the kernel has said nothing: they have succeeded. */
+static void end_sends(struct asyncio_backend *backend, struct asyncio_link *sends)
+{
+    while (!list_empty(sends)) {
+        struct asyncio__uring_request *request = CONTAINER_OF(sends->next, struct asyncio__uring_request, link);
+        struct asyncio__completion all = {.key = request->key, .result = (int32_t)request->op->buffer.size};
+
+        dispatch(backend, &all);
+    }
+}
+
 void asyncio__uring_take_completions(struct asyncio_backend *backend)
 {
+    struct asyncio_link sends;
+
+    /* What the kernel says of a send that failed is there now, unless it had no place for it, or has not got the send:
+     * then they are left for later, all of them. */
+    list_init(&sends);
+    if (asyncio__ring_unsubmitted(&backend->ring) == 0 && !asyncio__ring_has_overflowed(&backend->ring))
+        list_splice_back(&sends, &backend->sends);
     asyncio__ring_show(&backend->ring);
     for (unsigned n = asyncio__ring_ready(&backend->ring); n > 0; n--) {
         struct asyncio__completion completion;
@@ -231,4 +249,5 @@ void asyncio__uring_take_completions(struct asyncio_backend *backend)
         completion = asyncio__ring_take(&backend->ring);
         dispatch(backend, &completion);
     }
+    end_sends(backend, &sends);
 }

@@ -15,10 +15,10 @@ enum asyncio__uring_kind asyncio__uring_kind_for(const struct asyncio_op *op)
 
 /* True for a send that the kernel does when it is told of all else. It does not wait there: where there is no room the
  * operation becomes a poll. Else one to a Unix socket would be given to a worker thread, and be late by any time. */
-static bool is_deferred(const struct asyncio_op *op)
+static bool is_deferred(const struct asyncio_backend *backend, const struct asyncio_op *op)
 {
-    return op->opcode == ASYNCIO_OP_SEND && (op->flags & ASYNCIO_OP_DEFER) &&
-           !asyncio__hostile(ASYNCIO__SHORT_TRANSFERS);
+    return (backend->ring.features & IORING_FEAT_CQE_SKIP) && op->opcode == ASYNCIO_OP_SEND &&
+           (op->flags & ASYNCIO_OP_DEFER) && !asyncio__hostile(ASYNCIO__SHORT_TRANSFERS);
 }
 
 /* True for a receive of what is not in the socket's queue, so that it says nothing of what is there. */
@@ -123,7 +123,7 @@ static int enqueue(struct asyncio_backend *backend, struct asyncio_op *op)
         return r;
     record = asyncio__uring_find(backend, op->fd);
     op->backend[0] = 0;
-    if (is_deferred(op))
+    if (is_deferred(backend, op))
         r = asyncio__uring_request(backend, op, ASYNCIO__URING_SEND);
     else if (!asyncio__uring_wait_for_source(backend, record, op))
         r = asyncio__uring_request(backend, op, asyncio__uring_kind_for(op));
@@ -177,9 +177,11 @@ static void settle(struct asyncio_backend *backend, struct asyncio_op *op)
 /* Takes an operation's request back. Returns: true when it is gone; false when its completion is to come. */
 static bool take_back(struct asyncio_backend *backend, struct asyncio__uring_request *request)
 {
-    /* A send is over already. */
-    if (request->place == ASYNCIO__URING_SENT && request->kind == ASYNCIO__URING_SEND)
+    /* A send is over already, and the next poll will say so. */
+    if (request->place == ASYNCIO__URING_SENT && request->kind == ASYNCIO__URING_SEND) {
+        backend->hurries = true;
         return false;
+    }
     if (request->place == ASYNCIO__URING_SENT && asyncio__uring_transfers(request))
         return asyncio__uring_withdraw(backend, request);
     asyncio__uring_abandon(backend, request);
@@ -240,7 +242,7 @@ bool asyncio__uring_submit(struct asyncio_backend *backend, struct asyncio_op *o
         return asyncio__op_finish(op, -ASYNCIO_ECLOSED);
     if (record && record->known && (record->foreign != foreign || asyncio__fd_is_busy(&record->waits, op)))
         return asyncio__op_finish(op, -EBUSY);
-    if (!(op->flags & ASYNCIO_OP_STANDING) && !is_deferred(op)) {
+    if (!(op->flags & ASYNCIO_OP_STANDING) && !is_deferred(backend, op)) {
         bool nowait = op->flags & ASYNCIO_OP_NOWAIT;
 
         result = ASYNCIO__URING_ASK;

@@ -50,6 +50,7 @@ int asyncio__uring_request(struct asyncio_backend *backend, struct asyncio_op *o
     *request = (struct asyncio__uring_request){
         .op = op, .key = (uintptr_t)request, .fd = op->fd, .kind = (uint8_t)kind, .events = poll_events(op)};
     list_init(&request->cancel_link);
+    backend->n_sends += kind == ASYNCIO__URING_SEND;
     op->backend[0] = (uintptr_t)request;
     queue(backend, request);
     return 0;
@@ -58,6 +59,7 @@ int asyncio__uring_request(struct asyncio_backend *backend, struct asyncio_op *o
 void asyncio__uring_requeue(struct asyncio_backend *backend, struct asyncio__uring_request *request)
 {
     assert(request->place == ASYNCIO__URING_IDLE);
+    backend->n_sends -= request->kind == ASYNCIO__URING_SEND;
     if (!asyncio__uring_is_source(request))
         request->kind = ASYNCIO__URING_POLL;
     request->cancelled = false;
@@ -84,6 +86,7 @@ static bool is_over(struct asyncio__uring_request *request)
 void asyncio__uring_free_request(struct asyncio_backend *backend, struct asyncio__uring_request *request)
 {
     assert(request->place == ASYNCIO__URING_IDLE);
+    backend->n_sends -= request->kind == ASYNCIO__URING_SEND;
     request->op = NULL;
     list_remove(&request->cancel_link);
     if (request->n_cancels > 0)
@@ -103,7 +106,7 @@ void asyncio__uring_cancel_answered(struct asyncio_backend *backend, struct asyn
 
 void asyncio__uring_drop_all(struct asyncio_backend *backend)
 {
-    struct asyncio_link *const lists[] = {&backend->queued, &backend->sent, &backend->lingering};
+    struct asyncio_link *const lists[] = {&backend->queued, &backend->sent, &backend->sends, &backend->lingering};
     struct asyncio_link *link;
 
     asyncio__uring_drop_sources(backend);
@@ -270,7 +273,9 @@ static void fill_in(const struct asyncio__uring_request *request, struct io_urin
         sqe->opcode = IORING_OP_SEND;
         sqe->addr = (uintptr_t)buffer->data;
         sqe->len = (uint32_t)min_size(buffer->size, INT32_MAX);
-        sqe->msg_flags = (uint32_t)buffer->flags | MSG_NOSIGNAL | MSG_DONTWAIT;
+        /* With MSG_WAITALL a part counts as a failure, of which the kernel does not keep silent. */
+        sqe->msg_flags = (uint32_t)buffer->flags | MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL;
+        sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
         break;
     case ASYNCIO__URING_RECEIVE:
         sqe->opcode = IORING_OP_RECV;
@@ -302,7 +307,7 @@ static bool send_requests(struct asyncio_backend *backend)
             return false;
         fill_in(request, sqe);
         list_unlink(&request->link);
-        list_push_back(&backend->sent, &request->link);
+        list_push_back(request->kind == ASYNCIO__URING_SEND ? &backend->sends : &backend->sent, &request->link);
         request->place = ASYNCIO__URING_SENT;
         backend->n_transfers += asyncio__uring_transfers(request);
         asyncio__uring_find(backend, request->fd)->n_sent++;

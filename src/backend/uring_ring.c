@@ -20,14 +20,13 @@ static const uint8_t needed_opcodes[] = {IORING_OP_POLL_ADD, IORING_OP_ASYNC_CAN
 static int check_opcodes(const struct asyncio__ring *ring)
 {
     enum { N_OPCODES = 64 };
-    struct {
-        struct io_uring_probe head;
-        struct io_uring_probe_op ops[N_OPCODES];
-    } probe = {0};
-    int r = asyncio__ring_register(ring, IORING_REGISTER_PROBE, &probe, N_OPCODES);
+    _Alignas(struct io_uring_probe) char
+        memory[sizeof(struct io_uring_probe) + N_OPCODES * sizeof(struct io_uring_probe_op)] = {0};
+    struct io_uring_probe *probe = (void *)memory;
+    int r = asyncio__ring_register(ring, IORING_REGISTER_PROBE, probe, N_OPCODES);
 
     for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(needed_opcodes); i++)
-        if (needed_opcodes[i] > probe.head.last_op || !(probe.ops[needed_opcodes[i]].flags & IO_URING_OP_SUPPORTED))
+        if (needed_opcodes[i] > probe->last_op || !(probe->ops[needed_opcodes[i]].flags & IO_URING_OP_SUPPORTED))
             r = -EOPNOTSUPP;
     return r < 0 ? r : 0;
 }

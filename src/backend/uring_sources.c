@@ -196,6 +196,9 @@ static bool can_receive_ahead(struct asyncio_backend *backend)
         return false;
     if (LIKELY(backend->ahead.entries != NULL))
         return backend->ahead.n_taken < backend->ahead.n;
+    /* The kernel wants a power of two. */
+    while (n & (n - 1))
+        n &= n - 1;
     r = asyncio__ring_buffers_open(&backend->ahead, &backend->ring, n, BUFFER_SIZE);
     backend->no_inflow = r < 0 && r != -ENOMEM;
     return r == 0;

@@ -3,6 +3,16 @@
  * No loop, no system call, no allocation: only the language made comfortable. */
 #pragma once
 
+/* For functions that may suspend. The processor guesses where a function returns to by a stack of its own, which no
+ * switch changes: those that were entered by one task would be taken back in the name of another, and each wrong guess
+ * costs as much as a switch. So such functions end with a jump, which is guessed by what has happened before. */
+#if defined(__x86_64__) && defined(__has_attribute)
+#if __has_attribute(function_return)
+#undef ASYNCIO__SUSPENDS
+#define ASYNCIO__SUSPENDS __attribute__((function_return("thunk-extern")))
+#endif
+#endif
+
 #include <asyncio.h>
 
 #include <assert.h>

@@ -17,8 +17,8 @@ struct asyncio__map {
 };
 
 /* Outside of any task and callback each thread has a context of its own. */
-static _Thread_local struct asyncio_context *thread_context;
-_Thread_local struct asyncio_context **asyncio__context_at;
+static _Thread_local struct asyncio_context *thread_context, **thread_slot;
+_Thread_local struct asyncio_context ***asyncio__context_at;
 
 /* ------------------------------------------------------------------------------------------------------------ Maps */
 
@@ -159,7 +159,7 @@ struct asyncio_context *asyncio_context_unref(struct asyncio_context *context)
 
 int asyncio_context_run(struct asyncio_context *context, asyncio_coro *fn, void *arg)
 {
-    struct asyncio_context **at = asyncio__context_at, *slot = context;
+    struct asyncio__context_entry entry;
     int r;
 
     if (!context || !fn)
@@ -167,9 +167,9 @@ int asyncio_context_run(struct asyncio_context *context, asyncio_coro *fn, void 
     if (context->entered || context == asyncio__context_current())
         return -EBUSY;
     context->entered = true;
-    asyncio__context_at = &slot;
+    asyncio__context_enter(&entry, &context);
     r = fn(arg);
-    asyncio__context_at = at;
+    asyncio__context_leave(&entry);
     context->entered = false;
     return r;
 }
@@ -222,14 +222,18 @@ __attribute__((destructor)) static void forget_threads(void)
 /* The current context, made on first use. */
 static struct asyncio_context *context_make(void)
 {
-    if (!asyncio__context_at)
-        asyncio__context_at = &thread_context;
-    if (!*asyncio__context_at) {
-        *asyncio__context_at = context_new(NULL);
-        if (asyncio__context_at == &thread_context && thread_context)
+    struct asyncio_context **slot = asyncio__context_slot();
+
+    if (!slot) {
+        slot = thread_slot = &thread_context;
+        asyncio__context_at = &thread_slot;
+    }
+    if (!*slot) {
+        *slot = context_new(NULL);
+        if (slot == &thread_context && thread_context)
             watch_thread();
     }
-    return *asyncio__context_at;
+    return *slot;
 }
 
 int asyncio_contextvar_set(const struct asyncio_contextvar *variable, void *value,

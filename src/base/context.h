@@ -16,13 +16,40 @@ struct asyncio_context {
     bool entered; /* asyncio_context_run is in it */
 };
 
-/* Where the current context of this thread stands: in a task, a handle, or the slot below. What stands there may be
- * NULL. */
-extern _Thread_local struct asyncio_context **asyncio__context_at;
+/* Each task, handle and thread has a slot for its context, which is NULL as long as that is empty. Whose code runs is
+ * named by a pointer to its slot, and where that pointer is, by this one. A scheduler has such a pointer of its own, so
+ * that a switch between tasks is a single store; all others stand on the stack of who calls something in a context.
+ * Either pointer may be NULL: then it is the thread's own slot. */
+extern _Thread_local struct asyncio_context ***asyncio__context_at;
+
+/* The current slot, or NULL. */
+static inline struct asyncio_context **asyncio__context_slot(void)
+{
+    return LIKELY(asyncio__context_at) ? *asyncio__context_at : NULL;
+}
 
 static inline struct asyncio_context *asyncio__context_current(void)
 {
-    return asyncio__context_at ? *asyncio__context_at : NULL;
+    struct asyncio_context **slot = asyncio__context_slot();
+
+    return slot ? *slot : NULL;
+}
+
+/* Enters a context for the length of a call; its slot is NULL for the thread's own. */
+struct asyncio__context_entry {
+    struct asyncio_context **slot, ***outer;
+};
+
+static inline void asyncio__context_enter(struct asyncio__context_entry *entry, struct asyncio_context **slot)
+{
+    entry->slot = slot;
+    entry->outer = asyncio__context_at;
+    asyncio__context_at = &entry->slot;
+}
+
+static inline void asyncio__context_leave(const struct asyncio__context_entry *entry)
+{
+    asyncio__context_at = entry->outer;
 }
 
 /* A copy of the current context into ret_copy, which is NULL when that is empty. Returns: 0 or -ENOMEM. */

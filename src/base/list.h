@@ -34,9 +34,9 @@ static inline void list_push_back(struct asyncio_link *head, struct asyncio_link
 {
     struct asyncio_link *last = head->prev;
 
-    link->next = head;
     link->prev = last;
     last->next = link;
+    link->next = head;
     head->prev = link;
 }
 

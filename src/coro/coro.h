@@ -144,7 +144,7 @@ struct asyncio__cxx_globals {
 extern struct asyncio__cxx_globals *__cxa_get_globals(void) __attribute__((weak));
 
 /* The switches of builds and programs that have more than registers to save. */
-void asyncio__coro_switch_hooked(struct asyncio__coro *from, struct asyncio__coro *to);
+__attribute__((cold)) void asyncio__coro_switch_hooked(struct asyncio__coro *from, struct asyncio__coro *to);
 _Noreturn void asyncio__coro_exit_hooked(struct asyncio__coro *from, struct asyncio__coro *to);
 
 #if ASYNCIO__TSAN

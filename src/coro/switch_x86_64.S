@@ -43,6 +43,20 @@ asyncio__switch:
         .cfi_endproc
         .size   asyncio__switch, . - asyncio__switch
 
+/* How functions end that may suspend: see ASYNCIO__SUSPENDS. The compiler wants this name. */
+        .weak   __x86_return_thunk
+        .hidden __x86_return_thunk
+        .type   __x86_return_thunk, @function
+        .p2align 4
+__x86_return_thunk:
+        .cfi_startproc
+        popq    %rcx                            /* rcx: the return address; no result is returned there */
+        .cfi_def_cfa_offset 0
+        .cfi_register rip, rcx
+        notrack jmp *%rcx
+        .cfi_endproc
+        .size   __x86_return_thunk, . - __x86_return_thunk
+
 /* Where a new coroutine begins: its entry function and the argument lie on the stack, below a multiple of 16. Never
  * returns. An undefined rip in the caller's place tells unwinders that this frame is the outermost. */
         .globl  asyncio__coro_trampoline

@@ -282,7 +282,7 @@ static void notify(struct asyncio_condition *condition, size_t n)
 
 /* Takes the lock however often the task is cancelled meanwhile; ends because each cancel is delivered once.
  * Returns: 0; -ECANCELED, with the lock; any other error without it. */
-static int reacquire(struct asyncio_lock *lock)
+static ASYNCIO__SUSPENDS int reacquire(struct asyncio_lock *lock)
 {
     int r, cancelled = 0;
 

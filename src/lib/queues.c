@@ -241,8 +241,8 @@ static const struct asyncio_wait_kind joiner_kind = {
 };
 
 /* Waits once among the getters or putters. *ticket is 0 the first time. */
-static int wait_in(struct asyncio_queue *queue, struct asyncio_link *waiters, const struct asyncio_wait_kind *kind,
-                   uint64_t *ticket)
+static ASYNCIO__SUSPENDS int wait_in(struct asyncio_queue *queue, struct asyncio_link *waiters,
+                                     const struct asyncio_wait_kind *kind, uint64_t *ticket)
 {
     struct asyncio_waiter waiter;
     int r = asyncio_waiter_init(&waiter, kind, queue);

@@ -391,7 +391,7 @@ int64_t asyncio__socket_end_wait(struct asyncio_socket *socket, int64_t result)
     return result;
 }
 
-int64_t asyncio__socket_await(struct asyncio_socket *socket, struct asyncio_op *op)
+ASYNCIO__SUSPENDS int64_t asyncio__socket_await(struct asyncio_socket *socket, struct asyncio_op *op)
 {
     int r = asyncio_io_point();
 

@@ -40,7 +40,7 @@ void asyncio__reader_resume(struct asyncio_streamreader *reader)
     reader->resume(reader->arg);
 }
 
-int asyncio__reader_await_feed(struct asyncio_streamreader *reader)
+ASYNCIO__SUSPENDS int asyncio__reader_await_feed(struct asyncio_streamreader *reader)
 {
     struct asyncio_waiter waiter;
     size_t size = reader->buffer.size;

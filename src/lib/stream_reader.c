@@ -86,7 +86,7 @@ static inline ssize_t end(struct asyncio_streamreader *reader, ssize_t result)
 static inline int begin(struct asyncio_streamreader *reader)
 {
     struct asyncio__scheduler *scheduler = asyncio__scheduler;
-    struct asyncio__task *task = scheduler ? scheduler->current : NULL;
+    struct asyncio__task *task = asyncio__current();
     int r;
 
     if (UNLIKELY(!reader))

@@ -27,7 +27,7 @@ struct asyncio_streamwriter *asyncio_streamwriter_ref(struct asyncio_streamwrite
 static inline int check_task(const struct asyncio_streamwriter *writer, struct asyncio__task **ret_task)
 {
     struct asyncio__scheduler *scheduler = asyncio__scheduler;
-    struct asyncio__task *task = scheduler ? scheduler->current : NULL;
+    struct asyncio__task *task = asyncio__current();
 
     if (UNLIKELY(!task))
         return -ASYNCIO_ENOTASK;
@@ -49,7 +49,8 @@ static const struct asyncio_wait_kind wait_closed_kind = {
     .late = ASYNCIO_LATE_CANCEL,
 };
 
-static int wait_in(struct asyncio_link *list, const struct asyncio_wait_kind *kind, struct asyncio_streamwriter *writer)
+static ASYNCIO__SUSPENDS int wait_in(struct asyncio_link *list, const struct asyncio_wait_kind *kind,
+                                     struct asyncio_streamwriter *writer)
 {
     struct asyncio_waiter waiter;
     int r = asyncio_waiter_init(&waiter, kind, writer);

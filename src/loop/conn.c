@@ -9,7 +9,7 @@
 
 /* A write up to this size is put off to be sent together with those of other connections, where the back end does that
  * by one system call; to keep more would cost more than the call. */
-#define DEFERRED_MOST 1024
+#define DEFERRED_MOST 512
 
 /* How often is sent before others have their turn. */
 #define BURST 16
@@ -18,6 +18,8 @@ static bool is_push(const struct asyncio__conn *conn)
 {
     return conn->events->received;
 }
+
+static void send_at_once(struct asyncio__conn *conn);
 
 /* Lets the node run in the next turn. */
 static void go_on_later(struct asyncio__conn *conn)
@@ -129,6 +131,7 @@ void asyncio__conn_close(struct asyncio__conn *conn)
     asyncio__conn_stop_reading(conn);
     asyncio__chunks_clear(&conn->late);
     conn->state = ASYNCIO__CONN_CLOSING;
+    send_at_once(conn);
     finish_if_sent(conn);
     if (conn->state == ASYNCIO__CONN_CLOSED || conn->close_ns == NS_NEVER)
         return;
@@ -153,13 +156,16 @@ static void send_kept(struct asyncio__conn *conn)
         conn->send = (struct asyncio_op){
             .complete = sent,
             .opcode = ASYNCIO_OP_SEND,
-            .flags = ASYNCIO_OP_DEFER,
+            .flags = conn->is_put_off ? ASYNCIO_OP_DEFER : 0,
             .fd = conn->fd,
             .buffer = {.data = first->data + first->start, .size = first->end - first->start},
         };
-        if (!asyncio_op_submit(conn->loop, &conn->send))
+        if (!asyncio_op_submit(conn->loop, &conn->send)) {
             conn->is_sending = true;
-        else if (conn->send.result < 0)
+            return;
+        }
+        conn->is_put_off = false;
+        if (conn->send.result < 0)
             fail(conn, (int)conn->send.result);
         else
             asyncio__chunks_take(&conn->kept, (size_t)conn->send.result);
@@ -193,6 +199,23 @@ static void go_on_sending(struct asyncio__conn *conn)
     send_kept(conn);
     resume_if_low(conn);
     finish_if_sent(conn);
+}
+
+/* Takes back a send that was put off and is still to be told to the kernel. Returns: false when it is on its way. */
+static bool take_back(struct asyncio__conn *conn)
+{
+    if (conn->is_put_off && conn->is_sending && asyncio_op_cancel(conn->loop, &conn->send))
+        conn->is_sending = false;
+    return !conn->is_sending;
+}
+
+/* Puts nothing off any longer, because somebody is going to wait until it is sent. */
+static void send_at_once(struct asyncio__conn *conn)
+{
+    if (!conn->is_put_off || !take_back(conn))
+        return;
+    conn->is_put_off = false;
+    go_on_sending(conn);
 }
 
 static void sent(struct asyncio_op *op)
@@ -237,13 +260,6 @@ static bool is_deferred(const struct asyncio__conn *conn, const struct asyncio_b
     for (size_t i = 0; i < n && size <= DEFERRED_MOST; i++)
         size += pieces[i].size;
     return size <= DEFERRED_MOST && size <= conn->high;
-}
-
-/* Takes back a send that was put off, so that what was written since goes with it. */
-static void take_back(struct asyncio__conn *conn)
-{
-    if (conn->is_put_off && conn->is_sending && asyncio_op_cancel(conn->loop, &conn->send))
-        conn->is_sending = false;
 }
 
 /* What stands against writing. */
@@ -295,6 +311,8 @@ int asyncio__conn_write(struct asyncio__conn *conn, const struct asyncio_bytes *
         return 0;
     conn->is_put_off |= puts_off;
     take_back(conn);
+    if (conn->kept.size > conn->high)
+        send_at_once(conn);
     go_on_sending(conn);
     pause_if_high(conn);
     return conn->error;
@@ -307,6 +325,7 @@ int asyncio__conn_write_eof(struct asyncio__conn *conn)
     if (r < 0 || conn->eof_asked)
         return r;
     conn->eof_asked = true;
+    send_at_once(conn);
     finish_if_sent(conn);
     return conn->error;
 }
@@ -316,6 +335,7 @@ void asyncio__conn_set_limits(struct asyncio__conn *conn, size_t high, size_t lo
     assert(high >= low);
     conn->high = high;
     conn->low = low;
+    send_at_once(conn);
     pause_if_high(conn);
     resume_if_low(conn);
     finish_if_sent(conn);
@@ -503,33 +523,14 @@ static void abandon(struct asyncio__conn *conn)
     asyncio__chunks_clear(&conn->kept);
 }
 
-/* No poll is going to send what was put off. */
-static void send_deferred(struct asyncio__conn *conn)
-{
-    struct asyncio__chunk *first;
-    int64_t result = 1;
-
-    take_back(conn);
-    while (!conn->is_sending && (first = conn->kept.first) && result > 0) {
-        struct asyncio_bytes piece = {first->data + first->start, first->end - first->start};
-
-        result = send_now(conn, &piece, 1);
-        if (result < 0)
-            fail(conn, (int)result);
-        else
-            asyncio__chunks_take(&conn->kept, (size_t)result);
-    }
-    finish_if_sent(conn);
-}
-
 static void close_with_loop(struct asyncio__conn *conn)
 {
     bool unsent;
 
     if (asyncio__loop_forked(conn->loop))
         abandon(conn);
-    else if (conn->state != ASYNCIO__CONN_CLOSED && conn->is_put_off)
-        send_deferred(conn);
+    else if (conn->state != ASYNCIO__CONN_CLOSED)
+        send_at_once(conn);
     unsent = conn->kept.first && conn->state != ASYNCIO__CONN_CLOSED;
     if (unsent)
         asyncio__log(ASYNCIO_LOG_WARNING, "connection closed with %zu unsent bytes, because its event loop is (fd %d)",

@@ -81,7 +81,6 @@ void asyncio__errands_close(struct asyncio_loop *loop)
 {
     struct asyncio_link *link;
 
-    close_arrived(&loop->turn);
     close_arrived(&loop->ready);
     while ((link = list_pop_front(&loop->errands))) {
         struct asyncio__errand *errand = LIST_ENTRY(link, struct asyncio__errand, link);

@@ -91,8 +91,8 @@ int asyncio_new_event_loop_on(struct asyncio_loop **ret_loop, const struct async
     }
     loop->ops = ops;
     loop->backend_reason = "given by the caller";
-    list_init(&loop->turn);
     list_init(&loop->ready);
+    list_push_back(&loop->ready, &loop->turn_end.link);
     list_init(&loop->conns);
     list_init(&loop->acceptors);
     asyncio__timers_init(&loop->timers, asyncio__now(loop));
@@ -138,9 +138,10 @@ static void drop_scheduled(struct asyncio_loop *loop)
     struct asyncio_timer *timer;
     struct asyncio_link *link;
 
-    list_splice_back(&loop->turn, &loop->ready);
-    while ((link = list_pop_front(&loop->turn)))
+    list_unlink(&loop->turn_end.link);
+    while ((link = list_pop_front(&loop->ready)))
         drop(loop, CONTAINER_OF(link, struct asyncio_node, link));
+    list_push_back(&loop->ready, &loop->turn_end.link);
     while ((timer = asyncio__timers_take(&loop->timers)))
         drop(loop, &timer->node);
 }
@@ -256,7 +257,8 @@ static void run_ready(struct asyncio_loop *loop)
 {
     struct asyncio_node *node;
 
-    while ((node = asyncio__next_node(loop))) {
+    while ((node = asyncio__next_node(loop)) != &loop->turn_end) {
+        asyncio__take_node(loop, node);
         list_init(&node->link);
         if (UNLIKELY(loop->instrumented))
             run_instrumented(loop, node);
@@ -269,8 +271,7 @@ static void run_ready(struct asyncio_loop *loop)
  * last. */
 static void adapt_interval(struct asyncio_loop *loop, int64_t now_ns, bool blocked)
 {
-    int64_t elapsed_ns = now_ns - loop->last_poll_ns;
-    int ran = loop->interval - loop->budget;
+    int64_t elapsed_ns = now_ns - loop->last_poll_ns, ran = loop->n_run + loop->interval - loop->poll_at;
 
     /* Time spent blocked tells nothing about nodes. */
     if (!blocked && ran > 0 && elapsed_ns > 0)
@@ -302,7 +303,7 @@ static int before_block(struct asyncio_loop *loop, int64_t deadline_ns)
  * at most, and not at all while something is ready already. */
 static int poll_once(struct asyncio_loop *loop, int64_t deadline_ns)
 {
-    bool block = list_empty(&loop->ready) && !loop->stopping && deadline_ns > 0;
+    bool block = asyncio__none_ready(loop) && !loop->stopping && deadline_ns > 0;
     int64_t until_ns = 0;
     int r;
 
@@ -336,9 +337,10 @@ static int turn(struct asyncio_loop *loop, int64_t deadline_ns)
 
     if (r < 0)
         return r;
-    list_splice_back(&loop->turn, &loop->ready);
-    runs = !list_empty(&loop->turn);
-    loop->budget = loop->stopping ? 0 : loop->interval;
+    runs = !asyncio__none_ready(loop);
+    if (runs)
+        asyncio__begin_turn(loop);
+    loop->poll_at = loop->n_run + (loop->stopping ? 0 : loop->interval);
     run_ready(loop);
     return loop->run_error < 0 ? loop->run_error : runs;
 }
@@ -405,7 +407,7 @@ void asyncio_loop_stop(struct asyncio_loop *loop)
     if (!loop)
         return;
     loop->stopping = true;
-    loop->budget = 0;
+    loop->poll_at = loop->n_run;
 }
 
 void asyncio__loop_fail(struct asyncio_loop *loop, int error)
@@ -418,7 +420,7 @@ int64_t asyncio_loop_next_deadline(struct asyncio_loop *loop)
 {
     if (!loop || asyncio__loop_closed(loop))
         return NS_NEVER;
-    if (!list_empty(&loop->ready) || atomic_load(&loop->posts))
+    if (!asyncio__none_ready(loop) || atomic_load(&loop->posts))
         return asyncio__now(loop);
     return min_i64(asyncio__timers_next(&loop->timers), asyncio__loop_trim_due(loop));
 }

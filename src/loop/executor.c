@@ -134,6 +134,7 @@ static void *work(void *arg)
 {
     struct worker *worker = arg;
     struct asyncio_executor *executor = worker->executor;
+    struct asyncio__context_entry entry;
     struct asyncio__job *job;
 
     name_thread(worker);
@@ -141,9 +142,9 @@ static void *work(void *arg)
     pthread_mutex_lock(&executor->lock);
     while ((job = take_job(executor))) {
         pthread_mutex_unlock(&executor->lock);
-        asyncio__context_at = &job->context;
+        asyncio__context_enter(&entry, &job->context);
         job->result = job->kind->run(job);
-        asyncio__context_at = NULL;
+        asyncio__context_leave(&entry);
         pthread_mutex_lock(&executor->lock);
         executor->n_idle++;
         pthread_mutex_unlock(&executor->lock);

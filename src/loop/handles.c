@@ -10,11 +10,11 @@
 
 void asyncio__call_in_context(struct asyncio_context **context, asyncio_callback *callback, void *arg)
 {
-    struct asyncio_context **outer = asyncio__context_at;
+    struct asyncio__context_entry entry;
 
-    asyncio__context_at = context;
+    asyncio__context_enter(&entry, context);
     callback(arg);
-    asyncio__context_at = outer;
+    asyncio__context_leave(&entry);
 }
 
 /* Handles of the loop's own thread need no atomic counting, which costs as much as the rest of a handle's life. */

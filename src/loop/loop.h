@@ -1,8 +1,9 @@
 /* loop.h -- the event loop as the files of this floor and the floors above see it. It runs nodes and knows no task.
  *
  * Invariants:
- *   - a node that is scheduled is on `turn` or on `ready`, and on one of them only;
- *   - what is scheduled while a turn runs goes to `ready`: it runs in the next turn;
+ *   - a node that is scheduled is on `ready`, once; the mark `turn_end` is always there;
+ *   - what stands before the mark runs in this turn; what is scheduled meanwhile goes to the end, behind it, and runs
+ *     in the next;
  *   - only the owning thread touches anything but what is atomic. */
 #pragma once
 
@@ -51,11 +52,17 @@ struct asyncio__trims {
     bool heap_decays;       /* it was trimmed in the last period but for bursts */
 };
 
+/* Reasons for detours. */
+#define ASYNCIO__INSTRUMENTED (1U << 0)
+#define ASYNCIO__FRONT_DETOUR (1U << 1) /* and higher: of the floor above */
+
 struct asyncio_loop {
-    struct asyncio_link turn;  /* nodes of the turn that runs, in order */
-    struct asyncio_link ready; /* nodes of the next turn, in order */
-    int budget;                /* nodes that may run until the next poll; checked where a turn ends */
-    bool instrumented;         /* debug mode or hooks: every node is run from the loop's own stack */
+    struct asyncio_link ready;    /* nodes in the order in which they run, and the mark */
+    struct asyncio_node turn_end; /* the mark; it has no function */
+    int64_t n_run;                /* nodes that have begun to run, ever */
+    int64_t poll_at;              /* at that number a poll is due; looked at where a turn ends */
+    unsigned detours;             /* why nodes are not to be run one directly after the other: a bit each */
+    bool instrumented;            /* debug mode or hooks: every node is run from the loop's own stack */
     bool debug, stopping;
     atomic_bool running;
     atomic_bool closed; /* any thread may ask */
@@ -112,30 +119,54 @@ static inline void asyncio__schedule(struct asyncio_loop *loop, struct asyncio_n
     list_push_back(&loop->ready, &node->link);
 }
 
-/* Takes the next node of this turn or, while no poll is due, of the next turn; NULL when it is time to poll. This is
- * the inline end of a turn: a task that yields calls it too, and switches to the next task without passing through
- * the loop. The node's link still points at its old neighbours: whoever's cancel asks whether it is on a list
- * initialises it first. */
-static inline struct asyncio_node *asyncio__next_node(struct asyncio_loop *loop)
+/* Whether nothing is ready, asked between turns. */
+static inline bool asyncio__none_ready(const struct asyncio_loop *loop)
 {
-    struct asyncio_link *link = loop->turn.next;
-
-    if (UNLIKELY(link == &loop->turn)) {
-        if (loop->budget <= 0 || list_empty(&loop->ready))
-            return NULL;
-        list_splice_back(&loop->turn, &loop->ready);
-        link = loop->turn.next;
-    }
-    loop->budget--;
-    list_unlink(link);
-    return CONTAINER_OF(link, struct asyncio_node, link);
+    return loop->turn_end.link.next == &loop->ready;
 }
 
-/* Puts a node back in front of its turn. */
-static inline void asyncio__unnext_node(struct asyncio_loop *loop, struct asyncio_node *node)
+/* Lets all that is ready run, when all of the last turn has run and something is ready. The mark goes from the front to
+ * the end. Returns: the first node. */
+static inline struct asyncio_node *asyncio__begin_turn(struct asyncio_loop *loop)
 {
-    loop->budget++;
-    list_push_front(&loop->turn, &node->link);
+    struct asyncio_link *mark = &loop->turn_end.link, *first = mark->next, *last = loop->ready.prev;
+
+    last->next = mark;
+    loop->ready.prev = mark;
+    mark->next = &loop->ready;
+    mark->prev = last;
+    loop->ready.next = first;
+    first->prev = &loop->ready;
+    return CONTAINER_OF(first, struct asyncio_node, link);
+}
+
+/* What stands first: a node or the mark. */
+static inline struct asyncio_node *asyncio__first_node(const struct asyncio_loop *loop)
+{
+    return CONTAINER_OF(loop->ready.next, struct asyncio_node, link);
+}
+
+/* The next node of this turn or, while no poll is due, of the next turn, still in its place; the mark when it is time
+ * to poll. This is the inline end of a turn: a task that yields calls it too, and switches to the next task without
+ * passing through the loop. */
+static inline struct asyncio_node *asyncio__next_node(struct asyncio_loop *loop)
+{
+    struct asyncio_node *node = asyncio__first_node(loop);
+
+    if (UNLIKELY(!node->run) && loop->n_run < loop->poll_at && !asyncio__none_ready(loop))
+        node = asyncio__begin_turn(loop);
+    return node;
+}
+
+/* Takes the first node off, which runs now. Its link still points at its old neighbours: whoever's cancel asks whether
+ * it is on a list initialises it first. */
+static inline void asyncio__take_node(struct asyncio_loop *loop, struct asyncio_node *node)
+{
+    struct asyncio_link *next = node->link.next;
+
+    loop->n_run++;
+    loop->ready.next = next;
+    next->prev = &loop->ready;
 }
 
 static inline int64_t asyncio__now(struct asyncio_loop *loop)

@@ -73,6 +73,9 @@ void asyncio__external_end(struct asyncio_loop *loop)
 static void update_instrumented(struct asyncio_loop *loop)
 {
     loop->instrumented = loop->debug || loop->hooks.enter || loop->hooks.leave;
+    loop->detours &= ~ASYNCIO__INSTRUMENTED;
+    if (loop->instrumented)
+        loop->detours |= ASYNCIO__INSTRUMENTED;
 }
 
 void asyncio_loop_set_debug(struct asyncio_loop *loop, bool debug)

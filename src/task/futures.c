@@ -106,12 +106,12 @@ static void free_done_callback(struct asyncio__scheduler *scheduler, struct done
 static void run_done_callback(struct asyncio_node *node)
 {
     struct done_callback *record = CONTAINER_OF(node, struct done_callback, node);
-    struct asyncio_context **outer = asyncio__context_at;
     struct asyncio_future *future = record->future;
+    struct asyncio__context_entry entry;
 
-    asyncio__context_at = &record->context;
+    asyncio__context_enter(&entry, &record->context);
     record->callback(future, record->arg);
-    asyncio__context_at = outer;
+    asyncio__context_leave(&entry);
     free_done_callback(future->scheduler, record);
     asyncio__unref(future);
 }

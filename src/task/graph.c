@@ -221,7 +221,7 @@ static void add_line(struct text *text, const struct asyncio__task *task)
 {
     add_name(text, task);
     add(text, task->cancelling > 0 ? ": cancelling, " : ": ");
-    if (task->future.scheduler->current == task) {
+    if (asyncio__is_current(task)) {
         add(text, "running");
     } else if (is_waiting(task)) {
         add(text, "waiting for ");
@@ -317,7 +317,7 @@ static const uintptr_t *checked(const struct walk *walk, const uintptr_t *record
 static void walk_begin(struct walk *walk, const struct asyncio__task *task)
 {
     *walk = (struct walk){0};
-    if (!task->stack || asyncio__is_done(&task->future) || task->future.scheduler->current == task)
+    if (!task->stack || asyncio__is_done(&task->future) || asyncio__is_current(task))
         return;
     walk->low = task->stack->low;
     walk->top = task->stack->top;

@@ -11,9 +11,6 @@
 /* What a step that has used up its input and output calls counts for beside those that the loop runs between polls. */
 #define IO_STEP_COST 3
 
-/* So many stacks and tasks are in the nearest cache anyway. */
-#define TASKS_IN_CACHE 100
-
 /* ------------------------------------------------------------------------------------------------- Suspend, resume */
 
 /* Tasks that have been away for long are in no cache: asks for the stack of the next and for the one after it. What
@@ -21,38 +18,52 @@
  * prefetches for one without effect and drops it, unless it is always inlined. */
 __attribute__((always_inline)) static inline void prefetch_next(struct asyncio_loop *loop)
 {
-    struct asyncio_node *node = CONTAINER_OF(loop->turn.next, struct asyncio_node, link);
+    struct asyncio_node *node = CONTAINER_OF(loop->ready.next, struct asyncio_node, link);
 
     __builtin_prefetch(node->link.next);
     __builtin_prefetch((const char *)node->link.next + 64);
-    if (&node->link != &loop->turn && node->run == asyncio__task_run)
+    if (node->run == asyncio__task_run)
         asyncio__coro_prefetch(&CONTAINER_OF(node, struct asyncio__task, node)->coro);
 }
 
-/* Whom to switch to: in the first step of an eager start who started it, else the next ready task, else the loop. */
-static inline struct asyncio__coro *choose_next(struct asyncio__scheduler *scheduler)
+/* The next node is a task's that goes on: it is the current one from now on. */
+__attribute__((always_inline)) static inline struct asyncio__coro *take(struct asyncio__scheduler *scheduler,
+                                                                        struct asyncio_loop *loop,
+                                                                        struct asyncio_node *node)
+{
+    struct asyncio__task *next = CONTAINER_OF(node, struct asyncio__task, node);
+
+    asyncio__take_node(loop, node);
+    scheduler->current = &next->context;
+    return &next->coro;
+}
+
+/* Whom to switch to in all other cases: in the first step of an eager start who started it, else the next ready task,
+ * which may be this one, else the loop. */
+static __attribute__((noinline)) struct asyncio__coro *choose_slowly(struct asyncio__scheduler *scheduler)
 {
     struct asyncio_loop *loop = scheduler->loop;
     struct asyncio_node *node;
 
-    scheduler->io_calls = 0;
-    if (UNLIKELY(scheduler->eager && scheduler->eager->task == scheduler->current))
+    if (UNLIKELY(scheduler->eager && asyncio__is_current(scheduler->eager->task)))
         return asyncio__leave_eager(scheduler);
-    while (LIKELY(!loop->instrumented) && (node = asyncio__next_node(loop))) {
+    while (!loop->instrumented && (node = asyncio__next_node(loop))->run) {
         struct asyncio__task *next = CONTAINER_OF(node, struct asyncio__task, node);
-        bool begins = node->run == asyncio__task_start;
 
-        if (LIKELY(node->run == asyncio__task_run) || (begins && asyncio__task_prepare(scheduler, next))) {
-            scheduler->current = next;
-            asyncio__context_at = &next->context;
-            if (UNLIKELY(scheduler->n_started > TASKS_IN_CACHE))
+        if (node->run == asyncio__task_run) {
+            struct asyncio__coro *to = take(scheduler, loop, node);
+
+            if (loop->detours & ASYNCIO__CROWD)
                 prefetch_next(loop);
-            return &next->coro;
+            return to;
         }
-        /* A task that could not begin has ended, and may be gone. */
-        if (!begins) {
-            asyncio__unnext_node(loop, node);
+        if (node->run != asyncio__task_start)
             break;
+        asyncio__take_node(loop, node);
+        /* A task that cannot begin has ended, and may be gone. */
+        if (asyncio__task_prepare(scheduler, next)) {
+            asyncio__set_current(scheduler, next);
+            return &next->coro;
         }
     }
     scheduler->current = NULL;
@@ -63,13 +74,19 @@ static inline struct asyncio__coro *choose_next(struct asyncio__scheduler *sched
 __attribute__((always_inline)) static inline void suspend(struct asyncio__scheduler *scheduler,
                                                           struct asyncio__task *task)
 {
-    struct asyncio__coro *to = choose_next(scheduler);
+    struct asyncio_loop *loop = scheduler->loop;
+    struct asyncio_node *node = asyncio__first_node(loop);
+    struct asyncio__coro *to;
 
+    if (UNLIKELY(node->run != asyncio__task_run) && !loop->detours)
+        node = asyncio__next_node(loop);
+    to = LIKELY(node->run == asyncio__task_run && !loop->detours) ? take(scheduler, loop, node)
+                                                                  : choose_slowly(scheduler);
     if (LIKELY(to != &task->coro))
         asyncio__coro_switch(&task->coro, to);
 }
 
-void asyncio__suspend(struct asyncio__scheduler *scheduler, struct asyncio__task *task)
+ASYNCIO__SUSPENDS void asyncio__suspend(struct asyncio__scheduler *scheduler, struct asyncio__task *task)
 {
     suspend(scheduler, task);
 }
@@ -141,12 +158,13 @@ static int64_t meet_late_cancel(struct asyncio__task *task, struct asyncio_waite
     return deliver(task);
 }
 
-int64_t asyncio_park(struct asyncio_waiter *waiter)
+ASYNCIO__SUSPENDS int64_t asyncio_park(struct asyncio_waiter *waiter)
 {
-    struct asyncio__task *task = asyncio__task_of(waiter->task);
-    struct asyncio__scheduler *scheduler = task->future.scheduler;
+    /* Not by way of the waiter, which has just been written: that way the processor would have to wait for it. */
+    struct asyncio__scheduler *scheduler = asyncio__scheduler;
+    struct asyncio__task *task = asyncio__current_of(scheduler);
 
-    assert(scheduler->current == task);
+    assert(task && waiter->task == &task->future);
     task->waiter = waiter;
     if (UNLIKELY(task->must_cancel) && !waiter->complete) {
         task->must_cancel = false;
@@ -161,6 +179,22 @@ int64_t asyncio_park(struct asyncio_waiter *waiter)
     return waiter->result;
 }
 
+static __attribute__((noinline, cold)) void make_ready_elsewhere(struct asyncio__task *task)
+{
+    asyncio__schedule(task->future.scheduler->loop, &task->node);
+}
+
+/* Whose loop it is is nearly always known before the task is: a guess that is checked spares the wait for it. */
+static inline void make_ready(struct asyncio__task *task)
+{
+    struct asyncio__scheduler *scheduler = asyncio__scheduler;
+
+    if (LIKELY(task->future.scheduler == scheduler))
+        asyncio__schedule(scheduler->loop, &task->node);
+    else
+        make_ready_elsewhere(task);
+}
+
 void asyncio_unpark(struct asyncio_waiter *waiter, int64_t result)
 {
     struct asyncio__task *task = asyncio__task_of(waiter->task);
@@ -170,7 +204,7 @@ void asyncio_unpark(struct asyncio_waiter *waiter, int64_t result)
     list_remove(&waiter->link);
     waiter->complete = true;
     waiter->result = result;
-    asyncio__schedule(task->future.scheduler->loop, &task->node);
+    make_ready(task);
 }
 
 /* Tasks that await each other in a circle can only end when one of them lets go: the one where the cancel came in. */
@@ -294,7 +328,7 @@ static int check_await(const struct asyncio_future *future)
 }
 
 /* The task's own node stands on the future's list, so that completing the future makes the task ready. */
-static int64_t park_on(struct asyncio_future *future, const struct asyncio_wait_kind *kind)
+static ASYNCIO__SUSPENDS int64_t park_on(struct asyncio_future *future, const struct asyncio_wait_kind *kind)
 {
     struct asyncio_waiter waiter;
     int r = asyncio_waiter_init(&waiter, kind, future);
@@ -315,7 +349,7 @@ static int outcome(struct asyncio_future *future)
     return r;
 }
 
-static int await_as(struct asyncio_future *future, const struct asyncio_wait_kind *kind)
+static ASYNCIO__SUSPENDS int await_as(struct asyncio_future *future, const struct asyncio_wait_kind *kind)
 {
     int r;
 
@@ -424,13 +458,17 @@ static void sleep_is_over(struct asyncio_node *node)
     asyncio_unpark(&sleeper->waiter, 0);
 }
 
-static __attribute__((noinline)) int sleep_for(struct asyncio__task *task, double seconds)
+static __attribute__((noinline)) ASYNCIO__SUSPENDS int sleep_for(double seconds)
 {
-    struct asyncio_loop *loop = task->future.scheduler->loop;
+    struct asyncio__task *task = asyncio__current();
+    struct asyncio_loop *loop;
     struct sleeper sleeper;
     int64_t span_ns;
     int r;
 
+    if (UNLIKELY(!task))
+        return -ASYNCIO_ENOTASK;
+    loop = task->future.scheduler->loop;
     if (asyncio__ns_from_seconds(seconds, &span_ns) < 0)
         return -EINVAL;
     asyncio_node_init(&sleeper.timer.node, sleep_is_over, NULL);
@@ -443,10 +481,13 @@ static __attribute__((noinline)) int sleep_for(struct asyncio__task *task, doubl
 
 /* The shortest way to the tail of the ready queue and back. Not inlined: the frame of a long sleep would cost a
  * yielding task, and ten thousand of them, cache lines. */
-static __attribute__((noinline)) int yield(struct asyncio__task *task)
+static __attribute__((noinline)) ASYNCIO__SUSPENDS int yield(void)
 {
-    struct asyncio__scheduler *scheduler = task->future.scheduler;
+    struct asyncio__scheduler *scheduler = asyncio__scheduler;
+    struct asyncio__task *task = asyncio__current();
 
+    if (UNLIKELY(!task))
+        return -ASYNCIO_ENOTASK;
     asyncio__schedule(scheduler->loop, &task->node);
     suspend(scheduler, task);
     return UNLIKELY(task->must_cancel) ? deliver(task) : 0;
@@ -454,11 +495,7 @@ static __attribute__((noinline)) int yield(struct asyncio__task *task)
 
 int asyncio_sleep(double seconds)
 {
-    struct asyncio__task *task = asyncio__current();
-
-    if (UNLIKELY(!task))
-        return -ASYNCIO_ENOTASK;
-    return seconds <= 0 ? yield(task) : sleep_for(task, seconds);
+    return seconds <= 0 ? yield() : sleep_for(seconds);
 }
 
 /* ------------------------------------------------------------------------------------------------------ Operations */
@@ -513,8 +550,9 @@ int asyncio__enter_io_slow(struct asyncio__task *task)
     if (scheduler->io_calls <= ASYNCIO__IO_CALLS_PER_STEP)
         return asyncio_cancel_point();
     /* Such a step takes longer than most, and the next poll is to come the sooner. */
-    scheduler->loop->budget -= IO_STEP_COST;
-    r = yield(task);
+    scheduler->loop->poll_at -= IO_STEP_COST;
+    r = yield();
+    scheduler->io_step = scheduler->loop->n_run;
     scheduler->io_calls = 1;
     return r;
 }

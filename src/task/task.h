@@ -52,6 +52,7 @@ struct asyncio_future {
 struct asyncio__task {
     struct asyncio_node node; /* run: asyncio__task_start, later asyncio__task_run */
     struct asyncio__coro coro;
+    struct asyncio_context *context;
     struct asyncio_waiter *waiter; /* what it waits for; NULL while it is ready or runs */
     bool must_cancel;              /* the next wait, or the present one when it completes, delivers a cancel */
     bool start_then_cancel;
@@ -64,7 +65,6 @@ struct asyncio__task {
     asyncio_coro *fn;
     void *arg;
     asyncio_callback *free_arg;
-    struct asyncio_context *context;
     struct asyncio_link all; /* of the scheduler's tasks that are not done */
     char *name;              /* NULL: "Task-" and the number of that name, until somebody asks for it */
     uint64_t name_number;    /* 0: it was given a name */
@@ -85,10 +85,11 @@ struct asyncio__eager {
 
 /* What the loop has of tasks. It outlives the loop's close while futures do. */
 struct asyncio__scheduler {
-    struct asyncio__task *current; /* the task whose code runs */
+    struct asyncio_context **current; /* the slot of the task whose code runs, or NULL */
     struct asyncio_loop *loop;
     struct asyncio__eager *eager; /* the innermost one, or NULL */
-    unsigned io_calls;            /* of the running task since it resumed */
+    int64_t io_step;              /* which of the loop's nodes made the last input or output call */
+    unsigned io_calls;            /* and how many it has made */
     bool takes_census;            /* of the stacks of tasks; census.c */
     struct asyncio__coro loop_coro;
     struct asyncio_link tasks; /* not done, oldest first */
@@ -108,6 +109,12 @@ struct asyncio__scheduler {
     char detail[256];
 };
 
+/* Why tasks make detours: each look at the next one is a long one then. */
+#define ASYNCIO__EAGER ASYNCIO__FRONT_DETOUR        /* the first step of an eager start runs */
+#define ASYNCIO__CROWD (ASYNCIO__FRONT_DETOUR << 1) /* there are more stacks than the nearest cache holds */
+
+#define ASYNCIO__MOST_IN_CACHE 100
+
 /* The scheduler of the loop that runs in this thread. */
 extern _Thread_local struct asyncio__scheduler *asyncio__scheduler;
 
@@ -120,8 +127,21 @@ static inline struct asyncio__coro *asyncio__leave_eager(struct asyncio__schedul
     struct asyncio__eager *eager = scheduler->eager;
 
     scheduler->eager = eager->outer;
+    if (!scheduler->eager)
+        scheduler->loop->detours &= ~ASYNCIO__EAGER;
     scheduler->current = NULL;
     return eager->creator;
+}
+
+/* The task whose code the scheduler runs, or NULL. */
+static inline struct asyncio__task *asyncio__current_of(const struct asyncio__scheduler *scheduler)
+{
+    return scheduler->current ? CONTAINER_OF(scheduler->current, struct asyncio__task, context) : NULL;
+}
+
+static inline void asyncio__set_current(struct asyncio__scheduler *scheduler, struct asyncio__task *task)
+{
+    scheduler->current = task ? &task->context : NULL;
 }
 
 /* The task that runs, or NULL. */
@@ -129,7 +149,12 @@ static inline struct asyncio__task *asyncio__current(void)
 {
     struct asyncio__scheduler *scheduler = asyncio__scheduler;
 
-    return scheduler ? scheduler->current : NULL;
+    return scheduler ? asyncio__current_of(scheduler) : NULL;
+}
+
+static inline bool asyncio__is_current(const struct asyncio__task *task)
+{
+    return task->future.scheduler->current == &task->context;
 }
 
 static inline struct asyncio__task *asyncio__task_of(struct asyncio_future *future)
@@ -223,9 +248,16 @@ int asyncio__enter_io_slow(struct asyncio__task *task);
  * 0; -ECANCELED. */
 static inline int asyncio__enter_io(struct asyncio__task *task)
 {
-    bool goes_on = ++task->future.scheduler->io_calls <= ASYNCIO__IO_CALLS_PER_STEP && !task->must_cancel;
+    struct asyncio__scheduler *scheduler = task->future.scheduler;
 
-    return LIKELY(goes_on) ? 0 : asyncio__enter_io_slow(task);
+    /* Counting afresh is up to who counts: that spares every switch a store. */
+    if (scheduler->io_step != scheduler->loop->n_run) {
+        scheduler->io_step = scheduler->loop->n_run;
+        scheduler->io_calls = 0;
+    }
+    if (LIKELY(++scheduler->io_calls <= ASYNCIO__IO_CALLS_PER_STEP && !task->must_cancel))
+        return 0;
+    return asyncio__enter_io_slow(task);
 }
 
 /* Ends the wait of a task in asyncio_op_park with a negative error, unless the operation is done or turns out to be. */

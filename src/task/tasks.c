@@ -67,16 +67,16 @@ static void torn_down(struct asyncio__task *task, int result)
 static void free_argument(struct asyncio__task *task)
 {
     struct asyncio__scheduler *scheduler = task->future.scheduler;
-    struct asyncio_context **outer = asyncio__context_at;
+    struct asyncio__task *current = asyncio__current_of(scheduler);
     asyncio_callback *free_arg = task->free_arg;
-    struct asyncio__task *current = scheduler->current;
+    struct asyncio__context_entry entry;
 
     task->free_arg = NULL;
-    scheduler->current = NULL;
-    asyncio__context_at = &task->context;
+    asyncio__set_current(scheduler, NULL);
+    asyncio__context_enter(&entry, &task->context);
     free_arg(task->arg);
-    asyncio__context_at = outer;
-    scheduler->current = current;
+    asyncio__context_leave(&entry);
+    asyncio__set_current(scheduler, current);
 }
 
 /* The outcome is settled: lets go of all that only a living task needs. May free the task. */
@@ -109,7 +109,8 @@ static void end(struct asyncio__task *task, int result)
     if (UNLIKELY(scheduler->takes_census))
         asyncio__census_end(task);
     task->stack = NULL;
-    scheduler->n_started--;
+    if (UNLIKELY(scheduler->n_started-- == ASYNCIO__MOST_IN_CACHE + 1))
+        scheduler->loop->detours &= ~ASYNCIO__CROWD;
     if (result == -ECANCELED || (task->must_cancel && result >= 0))
         finish(task, FUTURE_CANCELLED, -ECANCELED);
     else
@@ -135,17 +136,17 @@ static struct asyncio__coro *next_after_end(struct asyncio__scheduler *scheduler
     struct asyncio_node *node;
 
     *ret_next = NULL;
-    while (!loop->instrumented && (node = asyncio__next_node(loop))) {
+    while (!loop->instrumented && (node = asyncio__next_node(loop))->run) {
         struct asyncio__task *next = CONTAINER_OF(node, struct asyncio__task, node);
+        bool begins = node->run == asyncio__task_start;
 
-        if (node->run == asyncio__task_start && ends_before_start(next))
+        if (node->run != asyncio__task_run && (!begins || next->stack_kib != 0))
+            break;
+        asyncio__take_node(loop, node);
+        if (begins && ends_before_start(next))
             continue;
-        if (node->run == asyncio__task_run || (node->run == asyncio__task_start && next->stack_kib == 0)) {
-            *ret_next = next;
-            return &next->coro;
-        }
-        asyncio__unnext_node(loop, node);
-        break;
+        *ret_next = next;
+        return &next->coro;
     }
     return &scheduler->loop_coro;
 }
@@ -156,14 +157,15 @@ static void start_here(struct asyncio__scheduler *scheduler, struct asyncio__tas
     task->started = true;
     task->node.run = asyncio__task_run;
     stack->owner = task;
-    scheduler->n_started++;
+    if (UNLIKELY(scheduler->n_started++ == ASYNCIO__MOST_IN_CACHE))
+        scheduler->loop->detours |= ASYNCIO__CROWD;
 }
 
 /* The bottom of every stack. */
 static void run_tasks(void *arg)
 {
     struct asyncio__scheduler *scheduler = arg;
-    struct asyncio__task *task = scheduler->current, *next;
+    struct asyncio__task *task = asyncio__current_of(scheduler), *next;
     struct asyncio__stack *stack = task->stack;
     struct asyncio__coro self, *to;
 
@@ -173,16 +175,15 @@ static void run_tasks(void *arg)
         to = scheduler->eager && scheduler->eager->task == task ? asyncio__leave_eager(scheduler) : NULL;
         asyncio__coro_move(&self, &task->coro);
         /* What the end calls, an exception handler say, runs in no task; and the task's context may be gone with it. */
-        scheduler->current = NULL;
-        asyncio__context_at = NULL;
+        asyncio__set_current(scheduler, NULL);
         end(task, result);
+        asyncio__context_at = &scheduler->current;
         if (to)
             break;
         to = next_after_end(scheduler, &next);
-        scheduler->current = next;
+        asyncio__set_current(scheduler, next);
         if (!next)
             break;
-        asyncio__context_at = &next->context;
         if (next->started || stack->large || UNLIKELY(scheduler->takes_census))
             break;
         asyncio__poison_own_stack();
@@ -190,7 +191,8 @@ static void run_tasks(void *arg)
         start_here(scheduler, next, stack);
         task = next;
     }
-    if (scheduler->current && !scheduler->current->started && !asyncio__task_prepare(scheduler, scheduler->current))
+    task = asyncio__current_of(scheduler);
+    if (task && !task->started && !asyncio__task_prepare(scheduler, task))
         to = &scheduler->loop_coro;
     asyncio__stack_put(&scheduler->stacks, stack);
     asyncio__coro_exit(&self, to);
@@ -232,20 +234,20 @@ void asyncio__task_run(struct asyncio_node *node)
 {
     struct asyncio__task *task = CONTAINER_OF(node, struct asyncio__task, node);
     struct asyncio__scheduler *scheduler = task->future.scheduler;
-    struct asyncio_context **outer = asyncio__context_at;
+    struct asyncio_context ***outer = asyncio__context_at;
 
-    scheduler->current = task;
-    asyncio__context_at = &task->context;
+    asyncio__set_current(scheduler, task);
+    asyncio__context_at = &scheduler->current;
     asyncio__coro_switch(&scheduler->loop_coro, &task->coro);
-    scheduler->current = NULL;
+    asyncio__set_current(scheduler, NULL);
     asyncio__context_at = outer;
 }
 
 /* Runs the first step of a new task within its creation. */
 static void start_eagerly(struct asyncio__scheduler *scheduler, struct asyncio__task *task)
 {
-    struct asyncio__task *creator = scheduler->current;
-    struct asyncio_context **outer = asyncio__context_at;
+    struct asyncio__task *creator = asyncio__current_of(scheduler);
+    struct asyncio_context ***outer = asyncio__context_at;
     struct asyncio__eager eager = {
         .task = task,
         .creator = creator ? &creator->coro : &scheduler->loop_coro,
@@ -255,10 +257,11 @@ static void start_eagerly(struct asyncio__scheduler *scheduler, struct asyncio__
     if (!asyncio__task_prepare(scheduler, task))
         return;
     scheduler->eager = &eager;
-    scheduler->current = task;
-    asyncio__context_at = &task->context;
+    scheduler->loop->detours |= ASYNCIO__EAGER;
+    asyncio__set_current(scheduler, task);
+    asyncio__context_at = &scheduler->current;
     asyncio__coro_switch(eager.creator, &task->coro);
-    scheduler->current = creator;
+    asyncio__set_current(scheduler, creator);
     asyncio__context_at = outer;
 }
 
@@ -529,15 +532,15 @@ asyncio_coro *asyncio_task_get_coro(const struct asyncio_future *future)
 struct asyncio_context *asyncio_task_get_context(struct asyncio_future *future)
 {
     struct asyncio__task *task = as_task(future);
-    struct asyncio_context **outer = asyncio__context_at;
+    struct asyncio__context_entry entry;
 
     if (!task)
         return NULL;
     /* A task that has set nothing yet has no context of its own: an empty one is made for it. */
     if (!task->context) {
-        asyncio__context_at = NULL;
+        asyncio__context_enter(&entry, NULL);
         task->context = asyncio_copy_context();
-        asyncio__context_at = outer;
+        asyncio__context_leave(&entry);
     }
     return asyncio_context_ref(task->context);
 }
@@ -545,11 +548,12 @@ struct asyncio_context *asyncio_task_get_context(struct asyncio_future *future)
 void asyncio__set_detail(const char *format, ...)
 {
     struct asyncio__scheduler *scheduler = asyncio__scheduler;
+    struct asyncio__task *task = asyncio__current();
     va_list args;
 
-    if (!scheduler || !scheduler->current)
+    if (!task)
         return;
-    scheduler->detail_task = scheduler->current->number;
+    scheduler->detail_task = task->number;
     va_start(args, format);
     vsnprintf(scheduler->detail, sizeof scheduler->detail, format, args);
     va_end(args);
@@ -566,11 +570,10 @@ const char *asyncio_error_detail(void)
 
 void asyncio__report(struct asyncio_future *future, const char *message, int error)
 {
-    struct asyncio_context **outer = asyncio__context_at;
     struct asyncio_loop *loop = future->scheduler->loop;
+    struct asyncio__context_entry entry;
 
-    if (future->is_task)
-        asyncio__context_at = &asyncio__task_of(future)->context;
+    asyncio__context_enter(&entry, future->is_task ? &asyncio__task_of(future)->context : asyncio__context_slot());
     asyncio_loop_call_exception_handler(loop, &(const struct asyncio_exception_context){
                                                   .size = sizeof(struct asyncio_exception_context),
                                                   .message = message,
@@ -578,5 +581,5 @@ void asyncio__report(struct asyncio_future *future, const char *message, int err
                                                   .future = future,
                                                   .source = loop->debug ? future->source : NULL,
                                               });
-    asyncio__context_at = outer;
+    asyncio__context_leave(&entry);
 }
