@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measure this library and its peers, and write the report.
 
-    run.py [--quick] [--rounds N] [--only BENCH ...] [--impl NAME ...] [--part NAME ...] [--redraw]
+    run.py [--quick] [--rounds N] [--minutes N] [--only BENCH ...] [--impl NAME ...] [--part NAME ...] [--redraw]
 
 Every implementation is measured once a round, one after the other, and in the other direction in the next round, so
 that a noisy minute hurts all alike; figures are medians of the rounds. Writes build/bench/report.json, a list of
@@ -178,6 +178,7 @@ def main():
     parser = argparse.ArgumentParser(description="Measure this library and its peers.")
     parser.add_argument("--quick", action="store_true", help="a first impression, within three minutes")
     parser.add_argument("--rounds", type=int, help="how many rounds")
+    parser.add_argument("--minutes", type=int, default=FULL_SECONDS // 60, help="how long to measure at most, 20")
     parser.add_argument("--only", nargs="+", default=[], metavar="BENCH", help="these benchmarks")
     parser.add_argument("--impl", nargs="+", default=[], metavar="NAME", help="these implementations")
     parser.add_argument("--part", nargs="+", default=[], choices=PARTS, help="these parts")
@@ -197,7 +198,7 @@ def main():
         parser.error("no such benchmark")
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else FULL_ROUNDS)
     measurement = Measurement(flat, rounds)
-    measurement.run(progress, progress.seconds() + (QUICK_SECONDS if options.quick else FULL_SECONDS))
+    measurement.run(progress, progress.seconds() + (QUICK_SECONDS if options.quick else options.minutes * 60))
     progress.end()
 
     rows = report.rows_of(measurement.figures, measurement.absent)
