@@ -37,7 +37,7 @@ static void nap(double seconds)
 static int crowd(asyncio_coro *fn, int n)
 {
     static int numbers[16];
-    asyncio_future *tasks[16];
+    asyncio_future *tasks[16] = {};
     int r;
 
     for (int i = 0; i < n; i++) {
