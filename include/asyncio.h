@@ -143,7 +143,12 @@ ASYNCIO_API void asyncio_set_log(asyncio_log *log, void *arg);
     X(20011, ASYNCIO_EFOREIGNLOOP, "the object is attached to a different loop", "RuntimeError")                    \
     X(20012, ASYNCIO_EINCOMPLETEREAD, "the stream ended before all of the data was read", "IncompleteReadError")    \
     X(20013, ASYNCIO_ELIMITOVERRUN, "the separator was not found within the limit", "LimitOverrunError")            \
-    X(20014, ASYNCIO_ESENDFILE, "sendfile is not available for this pair of files", "SendfileNotAvailableError")
+    X(20014, ASYNCIO_ESENDFILE, "sendfile is not available for this pair of files", "SendfileNotAvailableError")    \
+    X(20021, ASYNCIO_EAI_NONAME, "there is no such name", "gaierror")                                               \
+    X(20022, ASYNCIO_EAI_NODATA, "the name has no address of the wanted family", "gaierror")                        \
+    X(20023, ASYNCIO_EAI_FAIL, "the name servers failed", "gaierror")                                               \
+    X(20024, ASYNCIO_EAI_TIMEOUT, "no name server answered in time", "gaierror")                                    \
+    X(20025, ASYNCIO_EAI_SERVICE, "there is no such service", "gaierror")
 
 enum asyncio_error {
 #define ASYNCIO__ERROR_CODE(number, name, text, exception) name = number,
@@ -766,8 +771,7 @@ ASYNCIO_API int asyncio_context_run(struct asyncio_context *context, asyncio_cor
 
 /* ========================================================================================================== Addresses
  *
- * Where a socket is bound or connected to. Hosts are numbers, "localhost", or NULL for every address of the machine;
- * other names are looked up by what comes with name resolution. */
+ * Where a socket is bound or connected to. */
 
 /* Room for any address of the kernel; `data` holds a struct sockaddr of `size` bytes. */
 struct asyncio_address {
@@ -797,6 +801,87 @@ ASYNCIO_API int asyncio_address_port(const struct asyncio_address *address);
 /* AF_UNIX, AF_INET or AF_INET6. Returns: that; -EINVAL for an empty address. */
 ASYNCIO_API int asyncio_address_family(const struct asyncio_address *address);
 
+/* ============================================================================================================== Names
+ *
+ * From names to addresses and back. Numbers and "localhost" are answered at once, then the hosts file is looked at,
+ * then the name servers are asked, for IPv4 and IPv6 at the same time, under the domains of the search list, over TCP
+ * where an answer is too long for UDP. No thread takes part, so that any number of look-ups may be under way, and each
+ * can be cancelled at any moment. /etc/resolv.conf and /etc/hosts are read again when they have changed. The simulator
+ * has neither: its name server is at 127.0.0.1, port 53.
+ *
+ * A name that there is not, one without an address, servers that fail and servers that are silent are different errors,
+ * and asyncio_error_detail says which name and which server it was. */
+
+/* One address that a name stands for. */
+struct asyncio_addrinfo {
+    int family;   /* AF_INET, AF_INET6 */
+    int type;     /* SOCK_STREAM, SOCK_DGRAM, SOCK_RAW */
+    int protocol; /* IPPROTO_TCP and so on */
+    struct asyncio_address address;
+    const char *canonical_name; /* of the first one, if AI_CANONNAME was asked for; else NULL */
+};
+
+/* Keywords of asyncio_getaddrinfo. */
+struct asyncio_getaddrinfo_kw {
+    size_t size;      /* of this structure */
+    int family;       /* AF_INET or AF_INET6 only; 0: both */
+    int type;         /* SOCK_STREAM and so on only; 0: one of each for every address */
+    int protocol;     /* IPPROTO_TCP and so on only; 0: any */
+    int flags;        /* AI_PASSIVE, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV of netdb.h */
+    int port;         /* in place of a service */
+    bool nss;         /* ask as the C library does (NSS: mDNS, LDAP and what else nsswitch.conf names), in a thread of a
+                         small pool kept for this; always so where the library was built without c-ares */
+    const void *reserved[4];
+};
+
+/* Looks for the addresses of a host: a number, a name, or NULL for this machine: the loopback addresses or, with
+ * AI_PASSIVE, the wildcards. `service` is a number, a name ("https"), or NULL for .port. Addresses of IPv6 come first,
+ * else in the order in which they were told. International names are given in their ASCII form ("xn--...").
+ * Returns: how many, 1 or more, and `*ret_list`, which the caller gives to asyncio_free; -ASYNCIO_EAI_NONAME when there
+ * is no such name, or with AI_NUMERICHOST no such number; -ASYNCIO_EAI_NODATA; -ASYNCIO_EAI_FAIL when every server
+ * failed or refused; -ASYNCIO_EAI_TIMEOUT; -ASYNCIO_EAI_SERVICE; -EINVAL for other flags, for what is no name or port,
+ * and without a host and a service; -EAFNOSUPPORT; -ENOTSUP when no socket has that type and protocol, and for .nss in
+ * the simulator; -ENODEV for a zone that there is not; -ENOMEM; -EMFILE; -ENETUNREACH.
+ * Cancelled: nothing is left of it, but with .nss a thread may still be at it. */
+ASYNCIO_ASYNC int asyncio_getaddrinfo_kw(const char *host, const char *service, struct asyncio_addrinfo **ret_list,
+                                         const struct asyncio_getaddrinfo_kw *kw);
+
+#define asyncio_getaddrinfo(...) ASYNCIO__GETADDRINFO(__VA_ARGS__, .size = sizeof(struct asyncio_getaddrinfo_kw))
+#define ASYNCIO__GETADDRINFO(host, service, ret_list, ...) \
+    asyncio_getaddrinfo_kw((host), (service), (ret_list), &(const struct asyncio_getaddrinfo_kw){__VA_ARGS__})
+
+/* Looks for the names of an internet address and of its port: writes them, with NUL, cut to what fits; either buffer
+ * may be NULL. `flags`: NI_NUMERICHOST, NI_NUMERICSERV, NI_NAMEREQD, NI_DGRAM (the service of UDP) and NI_NOFQDN (the
+ * name without its domain) of netdb.h. Without a name the host is a number, but with NI_NAMEREQD it is an error.
+ * Returns: 0; -ASYNCIO_EAI_NONAME; -EINVAL; -EAFNOSUPPORT; as asyncio_getaddrinfo. Cancelled: nothing is left of it. */
+ASYNCIO_ASYNC int asyncio_getnameinfo(const struct asyncio_address *address, char *ret_host, size_t host_size,
+                                      char *ret_service, size_t service_size, int flags);
+
+/* Keywords of asyncio_loop_set_resolver. What is absent is as /etc/resolv.conf says. */
+struct asyncio_resolver_kw {
+    size_t size;             /* of this structure */
+    const char *servers;     /* up to 8, as "192.0.2.1, [2001:db8::1]:5353" */
+    const char *search;      /* domains, with blanks between them; "": none */
+    const char *hosts_file;  /* absent: /etc/hosts */
+    const char *resolv_conf; /* absent: /etc/resolv.conf */
+    double timeout;          /* seconds for each server in the first round, twice as many in the next; absent: 5 */
+    int attempts;            /* rounds; absent: 2 */
+    int ndots;               /* a name with so many dots is looked for as it is first; absent: 1; negative: 0 */
+    bool rotate;             /* begin with another server each time */
+    bool use_tcp;            /* do not try UDP */
+    bool nss;                /* every look-up of the loop is as with .nss */
+    const void *reserved[4];
+};
+
+/* Sets how the loop looks for names from now on; NULL: as the machine does. All is copied. Returns: 0; -EINVAL for a
+ * server that is no number and a NaN; -ENOMEM; -ASYNCIO_ECLOSED. */
+ASYNCIO_API int asyncio_loop_set_resolver_kw(struct asyncio_loop *loop, const struct asyncio_resolver_kw *kw);
+
+#define asyncio_loop_set_resolver(...) \
+    ASYNCIO__SET_RESOLVER(__VA_ARGS__, .size = sizeof(struct asyncio_resolver_kw))
+#define ASYNCIO__SET_RESOLVER(loop, ...) \
+    asyncio_loop_set_resolver_kw((loop), &(const struct asyncio_resolver_kw){__VA_ARGS__})
+
 /* ============================================================================================================ Streams
  *
  * A connection is a reader and a writer, each with a reference of its own. Reads take the data straight into the
@@ -818,15 +903,21 @@ struct asyncio_connection_kw {
     int local_port;
     int family; /* AF_INET or AF_INET6 only; 0: either */
     double close_timeout; /* seconds that a closed writer has to send what it has kept; 0: 30; then it is aborted */
+    /* Seconds after which the next address is tried while earlier ones have not answered yet (RFC 8305 advises 0.25);
+     * 0: only when one has failed; negative: all at once. */
+    double happy_eyeballs_delay;
+    int interleave; /* take the families in turn, after so many of the first one; 0: 1 with a delay, else in order */
 };
 
 /* Connects to a host and port over TCP, to each of the host's addresses in turn until one answers; a NULL host is this
- * machine. Small pieces are sent without delay (TCP_NODELAY).
- * Returns: 0, and a reader and a writer, which the caller unrefs; -EINVAL; -ENOTSUP for a host that is a name;
- * -EAFNOSUPPORT when it has no address of the family; -ENOTCONN for a .sock that is not connected, -EBUSY for one on
- * which a task waits; the first address's error, -EADDRNOTAVAIL when no local address is of its family, with those of
- * all addresses in asyncio_error_detail; -ENOMEM; -EMFILE. Cancelled: nothing is left of the attempt; a connection that
- * was made already is returned, and the cancel meets the next wait. */
+ * machine, a name is looked up as by asyncio_getaddrinfo. With .happy_eyeballs_delay an address that is slow does not
+ * hold up the others: the first that answers is taken, the other attempts are ended before the call returns. Small
+ * pieces are sent without delay (TCP_NODELAY).
+ * Returns: 0, and a reader and a writer, which the caller unrefs; -EINVAL; the errors of asyncio_getaddrinfo;
+ * -EAFNOSUPPORT for a number that is not of the family; -ENOTCONN for a .sock that is not connected, -EBUSY for one on
+ * which a task waits; the error of the first address that the machine has a way to, -EADDRNOTAVAIL when no local
+ * address is of its family, with those of all addresses in asyncio_error_detail; -ENOMEM; -EMFILE. Cancelled: nothing
+ * is left of the attempt; a connection that was made already is returned, and the cancel meets the next wait. */
 ASYNCIO_ASYNC int asyncio_open_connection_kw(const char *host, int port, struct asyncio_streamreader **ret_reader,
                                              struct asyncio_streamwriter **ret_writer,
                                              const struct asyncio_connection_kw *kw);
@@ -1049,13 +1140,13 @@ struct asyncio_server_kw {
 
 /* Listens on a host and port and serves each client by client_connected(reader, writer, arg). Host NULL or "" is every
  * address of the machine, port 0 one that is free, which differs between the addresses if there are several. Each
- * address is bound once; one that the machine lacks is passed over while another one can be bound. Small pieces are
- * sent without delay (TCP_NODELAY).
+ * address is bound once; one that the machine lacks is passed over while another one can be bound. Names are looked up
+ * as by asyncio_getaddrinfo, several of them at the same time. Small pieces are sent without delay (TCP_NODELAY).
  * Accepting goes on by itself when the process or the machine has run out of descriptors or memory: the clients that
  * wait are turned away, and the next try comes after 10 ms to 1 s. The loop's exception handler is told, but not again
  * when it happens again within 10 s.
  * Returns: 0, and a server that the caller unrefs; -EADDRINUSE and other errors of bind and listen, with the address in
- * asyncio_error_detail; -EADDRNOTAVAIL when no address could be bound; -EINVAL; -ENOTSUP for a host that is a name;
+ * asyncio_error_detail; -EADDRNOTAVAIL when no address could be bound; -EINVAL; the errors of asyncio_getaddrinfo;
  * -ENOMEM; -EMFILE; -ASYNCIO_ENOTASK. Cancelled: nothing is left of the attempt. */
 ASYNCIO_ASYNC int asyncio_start_server_kw(asyncio_client_connected *client_connected, void *arg, const char *host,
                                           int port, struct asyncio_server **ret_server,

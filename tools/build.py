@@ -88,7 +88,7 @@ VARIANTS = {
                     SANITIZED + ["-Db_sanitize=address,undefined", "-Dtests=false", "-Dexamples=false", "-Dfuzz=true",
                                  "-Dc_args=-fsanitize=fuzzer-no-link"], **CLANG),
     "musl": Variant("the library alone, with another libc",
-                    STRICT + ["-Dtests=false", "-Dexamples=false", f"-Dc_args={KERNEL_HEADERS}"],
+                    STRICT + ["-Dtests=false", "-Dexamples=false", "-Dcares=disabled", f"-Dc_args={KERNEL_HEADERS}"],
                     cc="musl-gcc", needs=("musl",)),
     "aarch64": Variant("for 64-bit ARM, run by qemu", STRICT + ["--cross-file=tools/aarch64.ini"], needs=("aarch64",),
                        wrapper="qemu-aarch64 -L /usr/aarch64-linux-gnu", slowness=10),

@@ -45,7 +45,7 @@ BANNED_CALLS = [
     ("clock_gettime gettimeofday time", SOURCES, ("src/backend/",), "the loop's clock, which may be virtual"),
     ("epoll_wait epoll_pwait epoll_pwait2 poll ppoll select pselect", SOURCES, ("src/backend/",),
      "an operation of the back end: no other floor blocks"),
-    ("getaddrinfo getnameinfo gethostbyname", SOURCES, ("src/loop/dns.c",), "the resolver of src/loop/dns.c"),
+    ("getaddrinfo getnameinfo gethostbyname", SOURCES, ("src/loop/dns_nss.c",), "the resolver of src/loop/dns.c"),
     ("rand random srand srandom drand48 lrand48", ("src/", "tests/"), (),
      "a seeded generator, or the run cannot be repeated"),
     ("printf vprintf puts putchar perror", SOURCES, (), "the log of src/base/log.h, or a FILE that the caller gave"),

@@ -1,115 +1,16 @@
 /* connections.c -- open_connection and open_unix_connection: from a host, a path or a socket to a pair of streams.
  *
  * An fd has one owner at every moment: this file, until asyncio__stream_open gets it, which keeps or closes it. */
+#include "names.h"
 #include "sockets.h"
+#include "staggered.h"
 #include "streams.h"
 
-#include "../task/task.h"
+#include "../base/mem.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
 #include <sys/socket.h>
-
-/* Where to connect from. */
-struct origin {
-    struct asyncio_address addresses[2];
-    int n; /* 0: from anywhere */
-};
-
-/* ------------------------------------------------------------------------------------------------------ Connecting */
-
-/* What was tried in vain. */
-struct failures {
-    int error;      /* the first one */
-    char text[256]; /* all of them, as far as they fit */
-};
-
-/* Adds one. Returns: the error. */
-static __attribute__((format(printf, 3, 4))) int fail(struct failures *failures, int error, const char *format, ...)
-{
-    size_t length = strlen(failures->text);
-    char text[sizeof failures->text];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    snprintf(failures->text + length, sizeof failures->text - length, "%s%s", length > 0 ? "; " : "", text);
-    if (failures->error == 0)
-        failures->error = error;
-    return error;
-}
-
-struct text {
-    char of[120];
-};
-
-static struct text text_of(const struct asyncio_address *address)
-{
-    struct text text = {""};
-
-    asyncio_address_format(address, text.of, sizeof text.of);
-    return text;
-}
-
-/* Binds to that address of the origin which is of the right family. Returns: 0; a negative error, which is added. */
-static int bind_to(struct asyncio_loop *loop, int fd, const struct origin *origin, const struct asyncio_address *target,
-                   struct failures *failures)
-{
-    const struct asyncio_address *local;
-    int r;
-
-    for (int i = 0; i < origin->n; i++) {
-        local = &origin->addresses[i];
-        if (asyncio_address_family(local) != asyncio_address_family(target))
-            continue;
-        r = asyncio__fd_bind(loop, fd, local);
-        return r < 0 ? fail(failures, r, "bind to %s: %s", text_of(local).of, asyncio_strerror(r)) : 0;
-    }
-    if (origin->n == 0)
-        return 0;
-    return fail(failures, -EADDRNOTAVAIL, "connect %s: no matching local address", text_of(target).of);
-}
-
-/* Returns: a connected fd; -ECANCELED; another error, which is added. */
-static int connect_to(struct asyncio_loop *loop, const struct asyncio_address *target, const struct origin *origin,
-                      struct failures *failures)
-{
-    struct asyncio_op op = {.opcode = ASYNCIO_OP_CONNECT, .address = {&target->data, target->size}};
-    int r;
-
-    op.fd = asyncio__fd_make(loop, asyncio_address_family(target), SOCK_STREAM, 0);
-    if (op.fd < 0)
-        return fail(failures, op.fd, "socket for %s: %s", text_of(target).of, asyncio_strerror(op.fd));
-    r = bind_to(loop, op.fd, origin, target, failures);
-    if (r == 0) {
-        r = (int)asyncio_op_await(&op);
-        if (r < 0 && r != -ECANCELED)
-            fail(failures, r, "connect %s: %s", text_of(target).of, asyncio_strerror(r));
-    }
-    if (r == 0)
-        return op.fd;
-    asyncio__fd_close(loop, op.fd);
-    return r;
-}
-
-/* Tries one address after the other. Returns: a connected fd; -ECANCELED; the first error, with all of them as its
- * detail. */
-static int connect_to_any(struct asyncio_loop *loop, const struct asyncio_address *targets, int n,
-                          const struct origin *origin)
-{
-    struct failures failures = {.text = ""};
-
-    for (int i = 0; i < n; i++) {
-        int r = connect_to(loop, &targets[i], origin, &failures);
-
-        if (r >= 0 || r == -ECANCELED)
-            return r;
-    }
-    asyncio__set_detail("%s", failures.text);
-    return failures.error;
-}
 
 /* --------------------------------------------------------------------------------------------------------- Opening */
 
@@ -154,10 +55,11 @@ static int open_socket(int family, const struct asyncio_connection_kw *kw, struc
 static int check(bool has_address, const struct asyncio_connection_kw *kw, struct asyncio_streamreader **ret_reader,
                  struct asyncio_streamwriter **ret_writer)
 {
-    bool has_other = has_address || kw->local_host || kw->local_port || kw->family;
+    bool has_other = has_address || kw->local_host || kw->local_port || kw->family || kw->interleave ||
+                     kw->happy_eyeballs_delay != 0;
     int r = 0;
 
-    if (!ret_reader || !ret_writer || kw->close_timeout != kw->close_timeout)
+    if (!ret_reader || !ret_writer || kw->close_timeout != kw->close_timeout || kw->interleave < 0)
         r = -EINVAL;
     else if (kw->sock ? has_other : !has_address)
         r = -EINVAL;
@@ -170,22 +72,34 @@ static int check(bool has_address, const struct asyncio_connection_kw *kw, struc
 
 static const struct asyncio_connection_kw no_keywords = {.size = sizeof no_keywords};
 
-/* An address to connect from is one of the machine's, or a port of any of them. */
-static int find_origin(const struct asyncio_connection_kw *kw, struct origin *ret_origin)
+static void free_addresses(struct asyncio__dns_addresses *addresses)
 {
-    ret_origin->n = 0;
-    if (kw->local_host || kw->local_port)
-        ret_origin->n = asyncio__addresses_of(kw->local_host, kw->local_port, 0, ret_origin->addresses);
-    return ret_origin->n < 0 ? ret_origin->n : 0;
+    asyncio__free(addresses->list);
+}
+
+/* Finds whom to connect to, and from where, and in which order. */
+static int find_places(const char *host, int port, const struct asyncio_connection_kw *kw,
+                       struct asyncio__dns_addresses *targets, struct asyncio__dns_addresses *origins)
+{
+    /* Of every address of the machine, one is enough to reach it. */
+    const char *target = host && *host ? host : "localhost";
+    int r = asyncio__find_addresses(&target, 1, port, kw->family, targets);
+
+    /* An address to connect from is one of the machine's, or a port of any of them. */
+    if (r == 0 && (kw->local_host || kw->local_port))
+        r = asyncio__find_addresses(&kw->local_host, 1, kw->local_port, kw->family, origins);
+    if (r == 0 && (kw->interleave > 0 || kw->happy_eyeballs_delay != 0))
+        r = asyncio__interleave(targets, kw->interleave);
+    return r;
 }
 
 int asyncio_open_connection_kw(const char *host, int port, struct asyncio_streamreader **ret_reader,
                                struct asyncio_streamwriter **ret_writer, const struct asyncio_connection_kw *kw)
 {
+    struct asyncio__dns_addresses targets = {.n = 0}, origins = {.n = 0};
     struct asyncio_loop *loop = asyncio_get_running_loop();
-    struct asyncio_address targets[2];
-    struct origin origin;
-    int r, n;
+    int64_t delay_ns = NS_NEVER;
+    int r;
 
     kw = kw ? kw : &no_keywords;
     r = check(host || port, kw, ret_reader, ret_writer);
@@ -193,11 +107,14 @@ int asyncio_open_connection_kw(const char *host, int port, struct asyncio_stream
         return r;
     if (kw->sock)
         return open_socket(0, kw, ret_reader, ret_writer);
-    /* Of every address of the machine, one is enough to reach it. */
-    n = asyncio__addresses_of(host && *host ? host : "localhost", port, kw->family, targets);
-    r = n < 0 ? n : find_origin(kw, &origin);
+    if (kw->happy_eyeballs_delay != 0)
+        r = asyncio__ns_from_seconds(kw->happy_eyeballs_delay, &delay_ns);
     if (r == 0)
-        r = connect_to_any(loop, targets, n, &origin);
+        r = find_places(host, port, kw, &targets, &origins);
+    if (r == 0)
+        r = asyncio__connect_staggered(loop, &targets, &origins, delay_ns);
+    free_addresses(&targets);
+    free_addresses(&origins);
     return r < 0 ? r : open_streams(loop, r, true, kw, ret_reader, ret_writer);
 }
 
@@ -205,7 +122,7 @@ int asyncio_open_unix_connection_kw(const char *path, struct asyncio_streamreade
                                     struct asyncio_streamwriter **ret_writer, const struct asyncio_connection_kw *kw)
 {
     struct asyncio_loop *loop = asyncio_get_running_loop();
-    struct origin anywhere = {.n = 0};
+    const struct asyncio__dns_addresses anywhere = {.n = 0};
     struct asyncio_address target;
     int r;
 
@@ -215,10 +132,11 @@ int asyncio_open_unix_connection_kw(const char *path, struct asyncio_streamreade
         return r;
     if (kw->sock)
         return open_socket(AF_UNIX, kw, ret_reader, ret_writer);
-    if (kw->local_host || kw->local_port || kw->family)
+    if (kw->local_host || kw->local_port || kw->family || kw->happy_eyeballs_delay != 0 || kw->interleave)
         return -EINVAL;
     r = asyncio_address_unix(&target, path);
     if (r == 0)
-        r = connect_to_any(loop, &target, 1, &anywhere);
+        r = asyncio__connect_staggered(loop, &(struct asyncio__dns_addresses){.list = &target, .n = 1}, &anywhere,
+                                       NS_NEVER);
     return r < 0 ? r : open_streams(loop, r, false, kw, ret_reader, ret_writer);
 }

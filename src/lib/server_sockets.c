@@ -5,6 +5,7 @@
 #include "../base/mem.h"
 #include "../loop/loop.h"
 #include "../task/task.h"
+#include "names.h"
 #include "servers.h"
 #include "sockets.h"
 
@@ -156,44 +157,43 @@ int asyncio__server_take_socket(struct asyncio_loop *loop, struct asyncio_socket
 
 /* ------------------------------------------------------------------------------------------------------------ Hosts */
 
-/* All addresses of some hosts, each once. */
-struct addresses {
-    struct asyncio_address *list;
-    size_t n;
-};
-
-static void add_address(struct addresses *addresses, const struct asyncio_address *address)
+/* Appends those that are not there yet. */
+static int add_new(struct asyncio__dns_addresses *all, const struct asyncio__dns_addresses *more)
 {
-    for (size_t i = 0; i < addresses->n; i++) {
-        const struct asyncio_address *other = &addresses->list[i];
+    for (size_t i = 0; i < more->n; i++) {
+        const struct asyncio_address *address = &more->list[i];
+        bool is_new = true;
 
-        if (other->size == address->size && memcmp(&other->data, &address->data, address->size) == 0)
-            return;
+        for (size_t j = 0; j < all->n && is_new; j++)
+            is_new =
+                all->list[j].size != address->size || memcmp(&all->list[j].data, &address->data, address->size) != 0;
+        if (is_new && asyncio__dns_add(all, address) < 0)
+            return -ENOMEM;
     }
-    addresses->list[addresses->n++] = *address;
+    return 0;
 }
 
-/* Finds the addresses of hosts, ended by NULL, where one that is NULL itself counts as the first. */
-static int find_addresses(const char *const *hosts, size_t n, int port, int family, struct addresses *ret_addresses)
+/* Finds the addresses of all hosts, each once. */
+static int find_addresses(const char *host, int port, const struct asyncio_server_kw *kw,
+                          struct asyncio__dns_addresses *ret_addresses)
 {
-    struct addresses addresses = {.list = asyncio__calloc(max_size(2 * n, 1) * sizeof *addresses.list)};
+    const char *const *hosts = kw->hosts ? kw->hosts : &host;
+    struct asyncio__dns_addresses found, all = {.n = 0};
+    size_t n = kw->hosts ? 0 : 1;
+    int r;
 
-    if (!addresses.list)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        struct asyncio_address found[2];
-        int count = asyncio__addresses_of(hosts[i], port, family, found);
-
-        if (count < 0) {
-            asyncio__set_detail("host '%s': %s", hosts[i] ? hosts[i] : "", asyncio_strerror(count));
-            asyncio__free(addresses.list);
-            return count;
-        }
-        for (int j = 0; j < count; j++)
-            add_address(&addresses, &found[j]);
-    }
-    *ret_addresses = addresses;
-    return 0;
+    while (kw->hosts && hosts[n])
+        n++;
+    r = asyncio__find_addresses(hosts, n, port, kw->family, &found);
+    if (r < 0)
+        return r;
+    r = add_new(&all, &found);
+    asyncio__free(found.list);
+    if (r < 0)
+        asyncio__free(all.list);
+    else
+        *ret_addresses = all;
+    return r;
 }
 
 /* The machine lacks this address, or the whole family: others may do (#86). */
@@ -205,15 +205,10 @@ static bool may_be_passed_over(int error)
 int asyncio__server_bind_hosts(struct asyncio_loop *loop, const char *host, int port,
                                const struct asyncio_server_kw *kw, struct asyncio__server_sockets *ret_sockets)
 {
-    const char *const *hosts = kw->hosts ? kw->hosts : &host;
-    size_t n_hosts = kw->hosts ? 0 : 1;
     struct asyncio__server_sockets sockets;
-    struct addresses addresses;
-    int r;
+    struct asyncio__dns_addresses addresses;
+    int r = find_addresses(host, port, kw, &addresses);
 
-    while (kw->hosts && hosts[n_hosts])
-        n_hosts++;
-    r = find_addresses(hosts, n_hosts, port, kw->family, &addresses);
     if (r < 0)
         return r;
     r = make_room(&sockets, addresses.n);

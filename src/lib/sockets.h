@@ -32,5 +32,6 @@ int asyncio__socket_type(const struct asyncio_socket *socket);
 
 /* The addresses behind a host: of "localhost" ::1 and 127.0.0.1, of NULL and "" the wildcards :: and 0.0.0.0 in this
  * order; of a number itself. `family`: of that family only; 0: any.
- * Returns: how many, up to 2; -ENOTSUP for a name; -EINVAL for a bad port; -EAFNOSUPPORT when the family has none. */
+ * Returns: how many, up to 2; -ENOTSUP for a name that has to be looked for; -EINVAL for a bad port; -EAFNOSUPPORT when
+ * the family has none. */
 int asyncio__addresses_of(const char *host, int port, int family, struct asyncio_address ret_addresses[2]);

@@ -168,6 +168,7 @@ int asyncio_loop_close(struct asyncio_loop *loop)
     asyncio__acceptors_close(loop);
     asyncio__watches_close(loop);
     asyncio__conns_close(loop);
+    asyncio__dns_close(loop);
     asyncio__executor_close(loop);
     drop_scheduled(loop);
     if (loop->front)

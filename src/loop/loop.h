@@ -33,6 +33,7 @@ struct asyncio__front {
 };
 
 struct asyncio__watch;
+struct asyncio__dns;
 
 #define ASYNCIO__POST_CHUNKS 23
 
@@ -87,6 +88,7 @@ struct asyncio_loop {
     struct asyncio__watch **watches; /* by fd: add_reader and add_writer */
     size_t n_watches;
     struct asyncio_link conns;     /* connections that are not lost yet; conn.c */
+    struct asyncio__dns *dns;      /* dns.h; NULL until a name is looked up */
     struct asyncio_link acceptors; /* acceptor.c: those that are not over, so that the close finds them */
 
     _Atomic(struct asyncio_node *) posts; /* newest first; &asyncio__posts_closed once closed */
@@ -239,6 +241,9 @@ void asyncio__watches_close(struct asyncio_loop *loop);
 
 /* acceptor.c: closes what listens. */
 void asyncio__acceptors_close(struct asyncio_loop *loop);
+
+/* dns_config.c: ends what the loop has of names. */
+void asyncio__dns_close(struct asyncio_loop *loop);
 
 /* handles.c: where a handle was scheduled; NULL when that is not known or the node is no handle. */
 const char *asyncio__handle_source(const struct asyncio_node *node);

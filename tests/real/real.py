@@ -26,6 +26,7 @@ ENVIRONMENT = dict(os.environ, ASYNCIO_BACKEND="epoll", PYTHONDONTWRITEBYTECODE=
 
 # The Debian package of each tool.
 PACKAGES = {
+    "dnsmasq": "dnsmasq-base",
     "nc": "netcat-openbsd",
     "redis-benchmark": "redis-tools",
     "redis-check-rdb": "redis-tools",
