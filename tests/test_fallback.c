@@ -76,3 +76,10 @@ TEST_REAL(backend_and_reason, "R1: a refusal is no error: the loop runs on epoll
         SKIP("the kernel refuses io_uring for another reason");
     }
 }
+
+TEST_REAL(nobody_asked, "R1: epoll is the default, and says how to ask for io_uring, which is not even tried")
+{
+    unsetenv("ASYNCIO_BACKEND");
+    trace_loop(NULL);
+    EXPECT_TRACE("epoll: the default; ASYNCIO_BACKEND=uring asks for io_uring\n");
+}
