@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -271,19 +272,144 @@ static bool is_unix(const struct asyncio_address *address)
     return family == AF_UNIX;
 }
 
-static int64_t perform_sendto(const struct asyncio_op *op)
+/* Sends, `to` an address or the connected peer. When the queue of a Unix socket is full that this one is not connected
+ * to, no event would tell of room there, as this one counts as writable all the while, so it is an error, as on the
+ * BSDs. A second try rules out that it has just become writable. */
+static int64_t send_where_room_is_told(const struct asyncio_op *op, int64_t (*send_it)(const struct asyncio_op *op),
+                                       const struct asyncio_address *to)
 {
-    int64_t result = send_datagram(op);
+    int64_t result = send_it(op);
 
-    if (result != -EAGAIN || !is_unix(op->datagram.address))
+    if (result != -EAGAIN || !is_unix(to))
         return result;
-    /* The queue of a Unix socket that this one is not connected to is full. No event would tell of room there, as this
-     * one counts as writable all the while, so it is an error, as on the BSDs. A second try rules out that it has just
-     * become writable. */
     if (is_writable(op->fd))
-        result = send_datagram(op);
+        result = send_it(op);
     return result == -EAGAIN && is_writable(op->fd) ? -ENOBUFS : result;
 }
+
+static int64_t perform_sendto(const struct asyncio_op *op)
+{
+    return send_where_room_is_told(op, send_datagram, op->datagram.address);
+}
+
+/* --------------------------------------------------------------------------------------------- Batches of datagrams */
+
+/* What the kernel is told of a batch. */
+struct batch {
+    struct mmsghdr headers[ASYNCIO__OP_BATCH];
+    struct iovec vectors[ASYNCIO__OP_BATCH];
+};
+
+/* Room for what the kernel says beside the address; whatever else is asked of it by options has place, too. */
+union control {
+    struct cmsghdr align;
+    char bytes[128];
+};
+
+static unsigned size_of(const struct asyncio_op_batch *batch)
+{
+    return (unsigned)min_size(batch->n, (size_t)asyncio__at_a_time(ASYNCIO__OP_BATCH));
+}
+
+/* Takes the address that a datagram was sent to, and the interface it came by. */
+static void read_control(struct msghdr *header, struct asyncio_datagram_info *info)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    struct in6_pktinfo about6;
+    struct in_pktinfo about;
+
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
+        if (part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_PKTINFO) {
+            memcpy(&about, CMSG_DATA(part), sizeof about);
+            in.sin_addr = about.ipi_addr;
+            memcpy(info->destination.data.bytes, &in, sizeof in);
+            info->destination.size = sizeof in;
+            info->interface = (unsigned)about.ipi_ifindex;
+        } else if (part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_PKTINFO) {
+            memcpy(&about6, CMSG_DATA(part), sizeof about6);
+            in6.sin6_addr = about6.ipi6_addr;
+            if (IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr) || IN6_IS_ADDR_MC_LINKLOCAL(&in6.sin6_addr))
+                in6.sin6_scope_id = about6.ipi6_ifindex;
+            memcpy(info->destination.data.bytes, &in6, sizeof in6);
+            info->destination.size = sizeof in6;
+            info->interface = about6.ipi6_ifindex;
+        }
+    }
+}
+
+static int64_t perform_recvmsgs(const struct asyncio_op *op)
+{
+    const struct asyncio_op_batch *batch = &op->batch;
+    union control controls[ASYNCIO__OP_BATCH];
+    unsigned n = size_of(batch);
+    struct batch asked;
+    int64_t result;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct asyncio_datagram *datagram = &batch->datagrams[i];
+
+        asked.vectors[i] = (struct iovec){datagram->data, datagram->room};
+        asked.headers[i].msg_hdr = (struct msghdr){
+            .msg_name = place_for(&datagram->info.address),
+            .msg_namelen = sizeof datagram->info.address.data,
+            .msg_iov = &asked.vectors[i],
+            .msg_iovlen = 1,
+            /* Elsewhere descriptors that came along would be nobody's. */
+            .msg_control = batch->detailed ? &controls[i] : NULL,
+            .msg_controllen = batch->detailed ? sizeof controls[i] : 0,
+        };
+    }
+    result = RETRY(recvmmsg(op->fd, asked.headers, n, 0, NULL));
+    for (int64_t i = 0; i < result; i++) {
+        struct asyncio_datagram *datagram = &batch->datagrams[i];
+        struct msghdr *header = &asked.headers[i].msg_hdr;
+
+        datagram->size = asked.headers[i].msg_len;
+        datagram->info.truncated = header->msg_flags & MSG_TRUNC;
+        datagram->info.destination.size = 0;
+        datagram->info.interface = 0;
+        set_size(&datagram->info.address, header->msg_namelen);
+        if (batch->detailed)
+            read_control(header, &datagram->info);
+    }
+    return result;
+}
+
+/* Whom a datagram of a batch is for; NULL: the connected peer. */
+static const struct asyncio_address *target_of(const struct asyncio_op_batch *batch, size_t i)
+{
+    const struct asyncio_address *address = &batch->datagrams[i].info.address;
+
+    return address->size > 0 ? address : batch->to;
+}
+
+static int64_t send_batch(const struct asyncio_op *op)
+{
+    const struct asyncio_op_batch *batch = &op->batch;
+    unsigned n = size_of(batch);
+    struct batch asked;
+
+    for (unsigned i = 0; i < n; i++) {
+        const struct asyncio_address *to = target_of(batch, i);
+
+        asked.vectors[i] = (struct iovec){batch->datagrams[i].data, batch->datagrams[i].size};
+        asked.headers[i].msg_hdr = (struct msghdr){
+            .msg_name = to ? (void *)(uintptr_t)to->data.bytes : NULL,
+            .msg_namelen = to ? (socklen_t)to->size : 0,
+            .msg_iov = &asked.vectors[i],
+            .msg_iovlen = 1,
+        };
+    }
+    return RETRY(sendmmsg(op->fd, asked.headers, n, MSG_NOSIGNAL));
+}
+
+static int64_t perform_sendmsgs(const struct asyncio_op *op)
+{
+    return send_where_room_is_told(op, send_batch, op->batch.n > 0 ? target_of(&op->batch, 0) : NULL);
+}
+
+/* ----------------------------------------------------------------------------------------------- What never waits */
 
 static int64_t perform_name(const struct asyncio_op *op)
 {
@@ -415,6 +541,10 @@ static int64_t perform(struct asyncio_op *op)
         return perform_recvfrom(op);
     case ASYNCIO_OP_SENDTO:
         return perform_sendto(op);
+    case ASYNCIO_OP_RECVMSGS:
+        return perform_recvmsgs(op);
+    case ASYNCIO_OP_SENDMSGS:
+        return perform_sendmsgs(op);
     case ASYNCIO_OP_SENDFILE:
         return call_with_signal_blocked(call_sendfile, op, op->sendfile.count);
     default:

@@ -15,6 +15,9 @@
 /* How often a standing operation may complete in one poll, so that a busy handle does not starve the others. */
 #define ASYNCIO__OP_BURST 16
 
+/* Datagrams that a batch moves at a time. */
+#define ASYNCIO__OP_BATCH 64
+
 /* Bytes that a standing receive is given at a time. */
 #define ASYNCIO__RECV_BUFFER_SIZE ((size_t)16 * 1024)
 
@@ -31,12 +34,14 @@ static inline unsigned asyncio__op_directions(const struct asyncio_op *op)
     case ASYNCIO_OP_READ:
     case ASYNCIO_OP_RECV:
     case ASYNCIO_OP_RECVFROM:
+    case ASYNCIO_OP_RECVMSGS:
     case ASYNCIO_OP_ACCEPT:
         return ASYNCIO_READABLE;
     case ASYNCIO_OP_WRITE:
     case ASYNCIO_OP_SEND:
     case ASYNCIO_OP_SENDV:
     case ASYNCIO_OP_SENDTO:
+    case ASYNCIO_OP_SENDMSGS:
     case ASYNCIO_OP_SENDFILE:
     case ASYNCIO_OP_CONNECT:
         return ASYNCIO_WRITABLE;

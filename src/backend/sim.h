@@ -1,6 +1,7 @@
 /* sim.h -- the simulated machine, shared by its parts: sim.c has clock and operations, sim_faults.c options and chance,
  * sim_net.c what lies behind the fds, sim_channels.c bytes under way, sim_options.c the options of sockets, sim_names.c
- * addresses and files, sim_connect.c connections, sim_datagrams.c datagrams. */
+ * addresses and files, sim_connect.c connections, sim_datagrams.c datagrams, sim_multicast.c who hears what is sent to
+ * several. */
 #pragma once
 
 #include "ops.h"
@@ -28,7 +29,8 @@ enum asyncio__sim_option {
     ASYNCIO__SIM_BUFFERS, /* most buffers that standing receives have lent at a time */
     ASYNCIO__SIM_LOSE,    /* percent of the internet's datagrams that are lost, */
     ASYNCIO__SIM_TWICE,   /* that arrive twice, */
-    ASYNCIO__SIM_REORDER, /* that overtake some of those that wait to be received */
+    ASYNCIO__SIM_REORDER, /* that overtake some of those that wait to be received, */
+    ASYNCIO__SIM_REFUSE,  /* from connected sockets, that come back with -ECONNREFUSED */
     ASYNCIO__SIM_OPTIONS,
 };
 
@@ -64,9 +66,16 @@ struct asyncio__sim_node {
 
 /* What setsockopt sets. */
 struct asyncio__sim_sockopts {
-    int reuse_address, reuse_port, keep_alive, broadcast, no_delay, v6only;
+    int reuse_address, reuse_port, keep_alive, broadcast, no_delay, v6only, tells_destination;
+    int multicast_loop, multicast_ttl, multicast_interface;
     int send_buffer, receive_buffer;
     struct linger linger;
+};
+
+/* What a datagram socket has joined. */
+struct asyncio__sim_group {
+    struct asyncio__sim_name group;
+    struct asyncio__sim_name source; /* domain 0: any */
 };
 
 struct asyncio__sim_file {
@@ -91,6 +100,8 @@ struct asyncio__sim_file {
     struct asyncio_link connectors; /* who waits for room in a listener's backlog, or is connected to a datagram socket
                                        of AF_UNIX */
     struct asyncio_link link;       /* in one of those two lists of another file */
+    struct asyncio__sim_group *groups;
+    size_t n_groups;
 };
 
 #define ASYNCIO__SIM_PORT_LISTS 256
@@ -170,7 +181,8 @@ struct asyncio__sim_message {
     struct asyncio_address *address; /* of a datagram; may be NULL */
 };
 
-/* Takes it from READ, RECV, WRITE, SEND, SENDV, RECVFROM or SENDTO. Returns: 0; -EINVAL for more than can be said. */
+/* Takes it from READ, RECV, WRITE, SEND, SENDV, RECVFROM or SENDTO, not from a batch. Returns: 0; -EINVAL for more than
+ * can be said. */
 int asyncio__sim_read_message(const struct asyncio_op *op, struct asyncio__sim_message *ret_message);
 
 /* Makes two files the ends of a pipe. Returns: 0; -ENOMEM. */
@@ -268,6 +280,10 @@ int64_t asyncio__sim_connect_datagrams(struct asyncio_backend *sim, struct async
                                        const struct asyncio_op_address *address);
 int64_t asyncio__sim_transfer_datagram(struct asyncio_backend *sim, struct asyncio__sim_file *file,
                                        const struct asyncio__sim_message *message);
+int64_t asyncio__sim_receive_batch(struct asyncio_backend *sim, struct asyncio__sim_file *file,
+                                   const struct asyncio_op_batch *batch);
+int64_t asyncio__sim_send_batch(struct asyncio_backend *sim, struct asyncio__sim_file *file,
+                                const struct asyncio_op_batch *batch);
 int64_t asyncio__sim_shutdown_datagrams(struct asyncio__sim_file *file, int how);
 
 /* What of ASYNCIO_READABLE and ASYNCIO_WRITABLE a datagram socket is. */
@@ -275,6 +291,24 @@ unsigned asyncio__sim_datagram_events(const struct asyncio__sim_file *file);
 
 /* Frees what has arrived, and lets go of those who are connected. */
 void asyncio__sim_drop_datagrams(struct asyncio_backend *sim, struct asyncio__sim_file *file);
+
+/* ------------------------------------------------------------------------------------------------- sim_multicast.c */
+
+/* True for the address of a multicast group; for one that means all hosts of a network. */
+bool asyncio__sim_is_group(const struct asyncio__sim_name *name);
+bool asyncio__sim_is_broadcast(const struct asyncio__sim_name *name);
+
+/* True for an option by which a socket joins or leaves a group. */
+bool asyncio__sim_is_membership(const struct asyncio_op_option *option);
+
+/* Joins or leaves. Returns: 0; -EINVAL; -ENODEV; -EADDRINUSE; -EADDRNOTAVAIL; -ENOMEM. */
+int64_t asyncio__sim_set_membership(struct asyncio__sim_file *file, const struct asyncio_op_option *option);
+
+/* True when a socket gets what is sent from there to a group or broadcast address. */
+bool asyncio__sim_hears(const struct asyncio__sim_file *file, const struct asyncio__sim_name *to,
+                        const struct asyncio__sim_name *from);
+
+void asyncio__sim_leave_groups(struct asyncio__sim_file *file);
 
 /* ----------------------------------------------------------------------------------------------------------- sim.c */
 

@@ -93,12 +93,15 @@ static bool make_room(struct asyncio__sim_channel *channel, size_t size)
     return true;
 }
 
-/* The reading end goes away or will read no more. */
+/* The reading end goes away or will read no more. The end of a pipe that is only written to counts as readable then, as
+ * with Linux. */
 static void refuse(struct asyncio_backend *sim, struct asyncio__sim_channel *channel)
 {
     channel->refused = true;
     channel->length = 0;
     notify_writer(sim, channel);
+    if (channel->writer && asyncio__sim_is_pipe(channel->writer))
+        asyncio__sim_notify(sim, channel->writer, ASYNCIO_READABLE);
 }
 
 /* The writing end goes away or will write no more. */

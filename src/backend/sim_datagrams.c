@@ -17,7 +17,7 @@ enum { UNIX_OVERHEAD = 32, INTERNET_OVERHEAD = 512 };
 
 struct packet {
     struct asyncio_link link;
-    struct asyncio__sim_name from;
+    struct asyncio__sim_name from, to;
     size_t size;
     unsigned char data[];
 };
@@ -110,6 +110,8 @@ int64_t asyncio__sim_connect_datagrams(struct asyncio_backend *sim, struct async
         return 0;
     }
     r = read_target(file, address->data, address->size, &name);
+    if (r == 0 && file->domain != AF_UNIX && asyncio__sim_is_broadcast(&name) && !file->options.broadcast)
+        r = -EACCES;
     if (r < 0)
         return r;
     if (file->domain == AF_UNIX) {
@@ -139,6 +141,7 @@ void asyncio__sim_drop_datagrams(struct asyncio_backend *sim, struct asyncio__si
         asyncio__sim_notify(sim, sender, ASYNCIO_WRITABLE);
     }
     disconnect(file);
+    asyncio__sim_leave_groups(file);
 }
 
 int64_t asyncio__sim_shutdown_datagrams(struct asyncio__sim_file *file, int how)
@@ -160,7 +163,7 @@ static bool is_full(const struct asyncio__sim_file *target)
 }
 
 static int put(struct asyncio_backend *sim, struct asyncio__sim_file *target, const struct asyncio__sim_name *from,
-               const struct asyncio__sim_message *message)
+               const struct asyncio__sim_name *to, const struct asyncio__sim_message *message)
 {
     struct packet *packet = asyncio__malloc(sizeof *packet + message->size);
     struct asyncio_link *before = target->queue.prev;
@@ -169,6 +172,7 @@ static int put(struct asyncio_backend *sim, struct asyncio__sim_file *target, co
     if (!packet)
         return -ENOMEM;
     packet->from = *from;
+    packet->to = *to;
     packet->size = message->size;
     data = packet->data;
     for (size_t i = 0; i < message->n_pieces; i++) {
@@ -225,7 +229,36 @@ static struct asyncio__sim_file *find_internet(struct asyncio_backend *sim, cons
     return found;
 }
 
-/* Returns: 0; -ENOMEM; -ENETUNREACH; -EADDRNOTAVAIL. */
+/* Puts a datagram of the internet into a queue, where there is room. */
+static int deliver(struct asyncio_backend *sim, struct asyncio__sim_file *target, const struct asyncio__sim_name *from,
+                   const struct asyncio__sim_name *to, const struct asyncio__sim_message *message)
+{
+    int r = is_full(target) ? 0 : put(sim, target, from, to, message);
+
+    if (r == 0 && asyncio__sim_chance(sim, ASYNCIO__SIM_TWICE, 100) && !is_full(target))
+        r = put(sim, target, from, to, message);
+    return r;
+}
+
+static int send_to_several(struct asyncio_backend *sim, const struct asyncio__sim_file *file,
+                           const struct asyncio__sim_name *to, const struct asyncio__sim_name *from,
+                           const struct asyncio__sim_message *message)
+{
+    struct asyncio_link *list = &sim->ports[to->port % ASYNCIO__SIM_PORT_LISTS], *link, *next;
+    int r = 0;
+
+    if (asyncio__sim_is_broadcast(to) && !file->options.broadcast)
+        return -EACCES;
+    LIST_FOR_EACH(link, next, list) {
+        struct asyncio__sim_file *target = CONTAINER_OF(link, struct asyncio__sim_file, bound_link);
+
+        if (r == 0 && asyncio__sim_hears(target, to, from))
+            r = deliver(sim, target, from, to, message);
+    }
+    return r;
+}
+
+/* Returns: 0; -ENOMEM; -ENETUNREACH; -EADDRNOTAVAIL; -EACCES. */
 static int send_internet(struct asyncio_backend *sim, struct asyncio__sim_file *file,
                          const struct asyncio__sim_name *to, const struct asyncio__sim_message *message)
 {
@@ -239,19 +272,16 @@ static int send_internet(struct asyncio_backend *sim, struct asyncio__sim_file *
         return r;
     if (asyncio__sim_chance(sim, ASYNCIO__SIM_LOSE, 100))
         return 0;
+    if (asyncio__sim_is_group(to) || asyncio__sim_is_broadcast(to))
+        return send_to_several(sim, file, to, &from, message);
     target = find_internet(sim, to, &from);
-    if (!target) {
-        /* The machine over there says so; who is connected hears it. */
-        if (asyncio__sim_same_place(&file->remote, to)) {
-            file->error = ECONNREFUSED;
-            asyncio__sim_notify(sim, file, ASYNCIO_READABLE | ASYNCIO_WRITABLE);
-        }
+    /* The machine over there says so; who is connected hears it. */
+    if (asyncio__sim_same_place(&file->remote, to) && (!target || asyncio__sim_chance(sim, ASYNCIO__SIM_REFUSE, 100))) {
+        file->error = ECONNREFUSED;
+        asyncio__sim_notify(sim, file, ASYNCIO_READABLE | ASYNCIO_WRITABLE);
         return 0;
     }
-    r = is_full(target) ? 0 : put(sim, target, &from, message);
-    if (r == 0 && asyncio__sim_chance(sim, ASYNCIO__SIM_TWICE, 100) && !is_full(target))
-        r = put(sim, target, &from, message);
-    return r;
+    return target ? deliver(sim, target, &from, to, message) : 0;
 }
 
 static size_t most_bytes(const struct asyncio__sim_file *file, const struct asyncio__sim_name *to)
@@ -270,7 +300,7 @@ static int64_t send_unix(struct asyncio_backend *sim, struct asyncio__sim_file *
     /* Nobody would tell of room in the queue of a socket that this one is not connected to. */
     if (is_full(target))
         return file->peer == target ? -EAGAIN : -ENOBUFS;
-    r = put(sim, target, &from, message);
+    r = put(sim, target, &from, &(const struct asyncio__sim_name){.domain = 0}, message);
     return r < 0 ? r : (int64_t)message->size;
 }
 
@@ -315,7 +345,93 @@ static int64_t send_datagram(struct asyncio_backend *sim, struct asyncio__sim_fi
     return r < 0 ? r : (int64_t)message->size;
 }
 
+/* How many of a batch are moved: a fault makes them fewer, but not none. */
+static size_t count_of(struct asyncio_backend *sim, const struct asyncio_op_batch *batch)
+{
+    size_t n = min_size(batch->n, (size_t)asyncio__at_a_time(ASYNCIO__OP_BATCH));
+
+    if (n > 1 && asyncio__sim_chance(sim, ASYNCIO__SIM_SHORT, 100))
+        return 1 + (size_t)asyncio__sim_random(sim, n - 1);
+    return n;
+}
+
+int64_t asyncio__sim_send_batch(struct asyncio_backend *sim, struct asyncio__sim_file *file,
+                                const struct asyncio_op_batch *batch)
+{
+    size_t n = count_of(sim, batch);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct asyncio_datagram *datagram = &batch->datagrams[i];
+        const struct asyncio_address *to = datagram->info.address.size > 0 ? &datagram->info.address : batch->to;
+        struct asyncio_bytes piece = {datagram->data, datagram->size};
+        const struct asyncio__sim_message message = {
+            .size = piece.size, .pieces = &piece, .n_pieces = 1, .address = (struct asyncio_address *)(uintptr_t)to};
+        /* What came back for the one before is told by the next operation. */
+        int64_t r = i > 0 && file->error ? -EAGAIN : send_datagram(sim, file, &message);
+
+        if (r < 0)
+            return i > 0 ? (int64_t)i : r;
+    }
+    return (int64_t)n;
+}
+
 /* ------------------------------------------------------------------------------------------------------- Receiving */
+
+static struct packet *first_packet(const struct asyncio__sim_file *file)
+{
+    return CONTAINER_OF(file->queue.next, struct packet, link);
+}
+
+static void take_packet(struct asyncio_backend *sim, struct asyncio__sim_file *file, struct packet *packet)
+{
+    list_remove(&packet->link);
+    file->queued--;
+    file->queued_bytes -= packet->size + INTERNET_OVERHEAD;
+    asyncio__free(packet);
+    asyncio__sim_notify_connectors(sim, file);
+}
+
+static void write_sender(const struct asyncio__sim_file *file, const struct packet *packet,
+                         struct asyncio_address *ret_address)
+{
+    ret_address->size = 0;
+    if (packet->from.domain)
+        asyncio__sim_write_name(file, &packet->from, ret_address);
+}
+
+static void read_packet(const struct asyncio__sim_file *file, const struct packet *packet, bool detailed,
+                        struct asyncio_datagram *datagram)
+{
+    struct asyncio_datagram_info *info = &datagram->info;
+    struct asyncio__sim_name to = packet->to;
+
+    datagram->size = min_size(packet->size, datagram->room);
+    if (datagram->size > 0)
+        memcpy(datagram->data, packet->data, datagram->size);
+    write_sender(file, packet, &info->address);
+    info->truncated = packet->size > datagram->room;
+    info->destination.size = 0;
+    info->interface = 0;
+    if (!detailed || !to.domain || !file->options.tells_destination)
+        return;
+    to.port = 0;
+    asyncio__sim_write_name(file, &to, &info->destination);
+    info->interface = 1;
+}
+
+int64_t asyncio__sim_receive_batch(struct asyncio_backend *sim, struct asyncio__sim_file *file,
+                                   const struct asyncio_op_batch *batch)
+{
+    size_t n = count_of(sim, batch), i;
+
+    if (file->error)
+        return asyncio__sim_take_error(file);
+    for (i = 0; i < n && !list_empty(&file->queue); i++) {
+        read_packet(file, first_packet(file), batch->detailed, &batch->datagrams[i]);
+        take_packet(sim, file, first_packet(file));
+    }
+    return i > 0 ? (int64_t)i : -EAGAIN;
+}
 
 static int64_t receive_datagram(struct asyncio_backend *sim, struct asyncio__sim_file *file,
                                 const struct asyncio__sim_message *message)
@@ -327,24 +443,16 @@ static int64_t receive_datagram(struct asyncio_backend *sim, struct asyncio__sim
         return asyncio__sim_take_error(file);
     if (list_empty(&file->queue))
         return -EAGAIN;
-    packet = CONTAINER_OF(file->queue.next, struct packet, link);
+    packet = first_packet(file);
     size = min_size(packet->size, message->size);
     if (size > 0)
         memcpy(message->data, packet->data, size);
     if (message->flags & MSG_TRUNC)
         size = packet->size;
-    if (message->address) {
-        message->address->size = 0;
-        if (packet->from.domain)
-            asyncio__sim_write_name(file, &packet->from, message->address);
-    }
-    if (message->flags & MSG_PEEK)
-        return (int64_t)size;
-    list_remove(&packet->link);
-    file->queued--;
-    file->queued_bytes -= packet->size + INTERNET_OVERHEAD;
-    asyncio__free(packet);
-    asyncio__sim_notify_connectors(sim, file);
+    if (message->address)
+        write_sender(file, packet, message->address);
+    if (!(message->flags & MSG_PEEK))
+        take_packet(sim, file, packet);
     return (int64_t)size;
 }
 

@@ -77,6 +77,7 @@ static const struct {
     [ASYNCIO__SIM_LOSE] = {"lose", 0, 0, 100},
     [ASYNCIO__SIM_TWICE] = {"twice", 0, 0, 100},
     [ASYNCIO__SIM_REORDER] = {"reorder", 0, 0, 100},
+    [ASYNCIO__SIM_REFUSE] = {"refuse", 0, 0, 100},
 };
 
 /* Reads decimal digits and moves behind them. Returns: false when there are none or too many. */

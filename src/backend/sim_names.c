@@ -1,9 +1,9 @@
 /* sim_names.c -- the simulated machine's addresses: who is bound to them, and which of them go together.
  *
- * Its hosts are itself: 127.0.0.0/8, ::1 and the wildcards; streams and datagrams have ports of their own. The names of
- * AF_UNIX are texts: there are no folders and no links, and no file but the sockets. A name that is a path outlives its
- * socket until it is unlinked, or the machine ends. Who may bind what is as on Linux, but for ports that its
- * connections keep busy when their listener is gone: here they are free. */
+ * Its hosts are itself: 127.0.0.0/8, ::1 and the wildcards; datagrams can be sent to groups and broadcast, too; streams
+ * and datagrams have ports of their own. The names of AF_UNIX are texts: there are no folders and no links, and no file
+ * but the sockets. A name that is a path outlives its socket until it is unlinked, or the machine ends. Who may bind
+ * what is as on Linux, but for ports that its connections keep busy when their listener is gone: here they are free. */
 #include "sim.h"
 
 #include <netinet/in.h>
@@ -121,6 +121,8 @@ int asyncio__sim_read_name(const struct asyncio__sim_file *file, const void *dat
     r = family == AF_INET ? read_host(data, size, name) : read_host6(file, data, size, name);
     if (r < 0)
         return r;
+    if (file->kind == ASYNCIO__SIM_DATAGRAM && (asyncio__sim_is_group(name) || asyncio__sim_is_broadcast(name)))
+        return 0;
     return is_ours(name) ? 0 : -EADDRNOTAVAIL;
 }
 
@@ -280,8 +282,11 @@ int asyncio__sim_bind_anywhere(struct asyncio_backend *sim, struct asyncio__sim_
 int asyncio__sim_find_source(const struct asyncio__sim_file *file, const struct asyncio__sim_name *peer,
                              struct asyncio__sim_name *ret_name)
 {
+    bool is_several =
+        is_wildcard(&file->local) || asyncio__sim_is_group(&file->local) || asyncio__sim_is_broadcast(&file->local);
+
     *ret_name = file->local;
-    if (file->local.domain && !is_wildcard(&file->local))
+    if (file->local.domain && !is_several)
         return file->local.domain == peer->domain ? 0 : -ENETUNREACH;
     memset(ret_name->bytes, 0, peer->size);
     ret_name->domain = peer->domain;
@@ -300,7 +305,8 @@ int asyncio__sim_bind_to_reach(struct asyncio_backend *sim, struct asyncio__sim_
         return r;
     if (!file->local.domain)
         return bind_port(sim, file, &name) < 0 ? -EADDRNOTAVAIL : 0;
-    file->local = name;
+    if (is_wildcard(&file->local))
+        file->local = name;
     return 0;
 }
 

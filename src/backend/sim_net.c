@@ -272,6 +272,16 @@ static int64_t perform_on_socket(struct asyncio_backend *sim, struct asyncio__si
     }
 }
 
+static int64_t perform_batch(struct asyncio_backend *sim, struct asyncio__sim_file *file, struct asyncio_op *op)
+{
+    if (asyncio__sim_is_pipe(file))
+        return -ENOTSOCK;
+    if (file->kind != ASYNCIO__SIM_DATAGRAM)
+        return -EOPNOTSUPP;
+    return op->opcode == ASYNCIO_OP_RECVMSGS ? asyncio__sim_receive_batch(sim, file, &op->batch)
+                                             : asyncio__sim_send_batch(sim, file, &op->batch);
+}
+
 static int64_t perform_on_file(struct asyncio_backend *sim, struct asyncio__sim_file *file, struct asyncio_op *op)
 {
     switch (op->opcode) {
@@ -285,6 +295,9 @@ static int64_t perform_on_file(struct asyncio_backend *sim, struct asyncio__sim_
     case ASYNCIO_OP_RECVFROM:
     case ASYNCIO_OP_SENDTO:
         return asyncio__sim_transfer(sim, file, op);
+    case ASYNCIO_OP_RECVMSGS:
+    case ASYNCIO_OP_SENDMSGS:
+        return perform_batch(sim, file, op);
     case ASYNCIO_OP_SENDFILE:
         /* The files of the process are not of this machine. */
         return -EOPNOTSUPP;

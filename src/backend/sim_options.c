@@ -1,7 +1,8 @@
 /* sim_options.c -- setsockopt and getsockopt of the simulated machine: the options that programs commonly set.
  *
- * What is set is remembered and told again, as Linux would tell it. Address reuse, IPV6_V6ONLY and an abortive
- * SO_LINGER have their effect; the others have none that could be seen here. */
+ * What is set is remembered and told again, as Linux would tell it. Address reuse, IPV6_V6ONLY, an abortive SO_LINGER,
+ * SO_BROADCAST and the memberships of groups have their effect; the others have none that could be seen here. The only
+ * interface is the loopback's, number 1. */
 #include "sim.h"
 
 #include <netinet/in.h>
@@ -14,9 +15,12 @@ enum {
     LEAST_RECEIVE_BUFFER = 2304,
 };
 
+enum { LOOPBACK_INTERFACE = 1 };
+
 void asyncio__sim_sockopts_init(struct asyncio__sim_sockopts *options)
 {
     options->send_buffer = options->receive_buffer = MOST_BUFFER;
+    options->multicast_loop = options->multicast_ttl = 1;
 }
 
 static int buffer_size(int asked, int least)
@@ -31,6 +35,15 @@ static bool is_internet(const struct asyncio__sim_file *file)
     return file->domain != AF_UNIX;
 }
 
+/* True for this option of a datagram socket of the internet, under its name in the socket's family. */
+static bool is_named(const struct asyncio__sim_file *file, const struct asyncio_op_option *option, int name4, int name6)
+{
+    if (file->kind != ASYNCIO__SIM_DATAGRAM)
+        return false;
+    return file->domain == AF_INET ? option->level == IPPROTO_IP && option->name == name4
+                                   : option->level == IPPROTO_IPV6 && option->name == name6;
+}
+
 /* What is on or off; NULL when it is something else or this socket does not have it. */
 static int *find_switch(struct asyncio__sim_file *file, const struct asyncio_op_option *option)
 {
@@ -40,6 +53,10 @@ static int *find_switch(struct asyncio__sim_file *file, const struct asyncio_op_
         return is_internet(file) && asyncio__sim_type(file) == SOCK_STREAM ? &options->no_delay : NULL;
     if (option->level == IPPROTO_IPV6 && option->name == IPV6_V6ONLY)
         return file->domain == AF_INET6 ? &options->v6only : NULL;
+    if (is_named(file, option, IP_PKTINFO, IPV6_RECVPKTINFO))
+        return &options->tells_destination;
+    if (is_named(file, option, IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP))
+        return &options->multicast_loop;
     if (option->level != SOL_SOCKET)
         return NULL;
     switch (option->name) {
@@ -56,10 +73,39 @@ static int *find_switch(struct asyncio__sim_file *file, const struct asyncio_op_
     }
 }
 
+/* Sets which interface what is sent to groups goes by: a number, or for IPv4 a structure. */
+static int64_t set_interface(struct asyncio__sim_file *file, const struct asyncio_op_option *option, int value)
+{
+    struct ip_mreqn about;
+
+    if (file->domain == AF_INET) {
+        if (option->size < sizeof about)
+            return -EINVAL;
+        memcpy(&about, option->value, sizeof about);
+        value = about.imr_ifindex;
+    }
+    if (value < 0 || value > LOOPBACK_INTERFACE)
+        return -ENODEV;
+    file->options.multicast_interface = value;
+    return 0;
+}
+
+static int64_t set_ttl(struct asyncio__sim_file *file, int value)
+{
+    if (value < -1 || value > 255)
+        return -EINVAL;
+    file->options.multicast_ttl = value < 0 ? 1 : value;
+    return 0;
+}
+
 static int64_t set_other(struct asyncio__sim_file *file, const struct asyncio_op_option *option, int value)
 {
     struct asyncio__sim_sockopts *options = &file->options;
 
+    if (is_named(file, option, IP_MULTICAST_IF, IPV6_MULTICAST_IF))
+        return set_interface(file, option, value);
+    if (is_named(file, option, IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS))
+        return set_ttl(file, value);
     if (option->level != SOL_SOCKET)
         return -ENOPROTOOPT;
     switch (option->name) {
@@ -86,6 +132,8 @@ int64_t asyncio__sim_setsockopt(struct asyncio__sim_file *file, const struct asy
 
     if (option->level != SOL_SOCKET && !is_internet(file))
         return -EOPNOTSUPP;
+    if (asyncio__sim_is_membership(option))
+        return asyncio__sim_set_membership(file, option);
     if (option->size < sizeof value)
         return -EINVAL;
     memcpy(&value, option->value, sizeof value);
@@ -112,6 +160,10 @@ static int get_number(struct asyncio__sim_file *file, const struct asyncio_op_op
 
     if (on) {
         *ret_value = *on;
+        return 0;
+    }
+    if (is_named(file, option, IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS)) {
+        *ret_value = file->options.multicast_ttl;
         return 0;
     }
     if (option->level != SOL_SOCKET)
