@@ -148,7 +148,18 @@ ASYNCIO_API void asyncio_set_log(asyncio_log *log, void *arg);
     X(20022, ASYNCIO_EAI_NODATA, "the name has no address of the wanted family", "gaierror")                        \
     X(20023, ASYNCIO_EAI_FAIL, "the name servers failed", "gaierror")                                               \
     X(20024, ASYNCIO_EAI_TIMEOUT, "no name server answered in time", "gaierror")                                    \
-    X(20025, ASYNCIO_EAI_SERVICE, "there is no such service", "gaierror")
+    X(20025, ASYNCIO_EAI_SERVICE, "there is no such service", "gaierror")                                           \
+    X(20031, ASYNCIO_ESSL, "TLS failed", "SSLError")                                                                \
+    X(20032, ASYNCIO_ESSLEOF, "the peer hung up without announcing the end of the data", "SSLEOFError")             \
+    X(20033, ASYNCIO_ECERT, "the peer's certificate was not accepted", "SSLCertVerificationError")                  \
+    X(20034, ASYNCIO_ECERT_EXPIRED, "the peer's certificate has expired", "SSLCertVerificationError")               \
+    X(20035, ASYNCIO_ECERT_NOT_YET_VALID, "the peer's certificate is not valid yet", "SSLCertVerificationError")    \
+    X(20036, ASYNCIO_ECERT_HOSTNAME, "the peer's certificate is for another host", "SSLCertVerificationError")      \
+    X(20037, ASYNCIO_ECERT_SELF_SIGNED, "the peer's certificate is self-signed", "SSLCertVerificationError")        \
+    X(20038, ASYNCIO_ECERT_UNKNOWN_CA, "the peer's certificate is of an authority that is not trusted",             \
+      "SSLCertVerificationError")                                                                                   \
+    X(20039, ASYNCIO_ECERT_REVOKED, "the peer's certificate has been revoked", "SSLCertVerificationError")          \
+    X(20040, ASYNCIO_ECERT_WEAK, "the peer's certificate has too weak a key or signature", "SSLCertVerificationError")
 
 enum asyncio_error {
 #define ASYNCIO__ERROR_CODE(number, name, text, exception) name = number,
@@ -882,6 +893,152 @@ ASYNCIO_API int asyncio_loop_set_resolver_kw(struct asyncio_loop *loop, const st
 #define ASYNCIO__SET_RESOLVER(loop, ...) \
     asyncio_loop_set_resolver_kw((loop), &(const struct asyncio_resolver_kw){__VA_ARGS__})
 
+/* ================================================================================================================ TLS
+ *
+ * Who one is and whom one trusts stands in a context, which any number of connections and servers share: keyword .ssl
+ * of asyncio_open_connection, asyncio_start_server and their like. The names are those of Python's module ssl. Peers
+ * are checked unless one says otherwise: a client wants a certificate of the host's name, in date, signed by an
+ * authority that the machine trusts. TLS 1.2 and 1.3. A context belongs to one thread at a time; what connections have
+ * of it stays as it was when they began, so that certificates can be renewed while a server runs.
+ *
+ * Each kind of bad certificate is an error of its own, and asyncio_error_detail says whose certificate it was and what
+ * was wrong: "certificate of 'example.com' expired on 2024-05-01". */
+
+struct asyncio_ssl_context;
+struct asyncio_ssl_session;
+
+/* What a context is for. */
+enum asyncio_ssl_purpose {
+    ASYNCIO_SSL_SERVER_AUTH, /* clients, who want to be sure of the server */
+    ASYNCIO_SSL_CLIENT_AUTH, /* servers; they ask clients for a certificate only if told so */
+};
+
+/* Keywords of asyncio_ssl_create_default_context. Without any of the three a client trusts whom the machine trusts. */
+struct asyncio_ssl_default_context_kw {
+    size_t size;        /* of this structure */
+    const char *cafile; /* certificates of authorities, PEM */
+    const char *capath; /* a folder of such, by hash */
+    const char *cadata; /* PEM text */
+    const void *reserved[4];
+};
+
+/* Makes a context with safe settings. May read files. Returns: 0, and one reference; -ENOENT, -EACCES and the like;
+ * -ASYNCIO_ESSL for what is no certificate; -ENOMEM; -ENOTSUP where the library was built without OpenSSL. */
+ASYNCIO_API int asyncio_ssl_create_default_context_kw(struct asyncio_ssl_context **ret_context,
+                                                      enum asyncio_ssl_purpose purpose,
+                                                      const struct asyncio_ssl_default_context_kw *kw);
+
+#define asyncio_ssl_create_default_context(...) \
+    ASYNCIO__SSL_DEFAULT_CONTEXT(__VA_ARGS__, .size = sizeof(struct asyncio_ssl_default_context_kw))
+#define ASYNCIO__SSL_DEFAULT_CONTEXT(ret_context, purpose, ...) \
+    asyncio_ssl_create_default_context_kw((ret_context), (purpose), \
+                                          &(const struct asyncio_ssl_default_context_kw){__VA_ARGS__})
+
+/* Stands for a default context of clients, which each loop makes when it is first needed: Python's ssl=True. */
+#define ASYNCIO_SSL_DEFAULT ((struct asyncio_ssl_context *)(uintptr_t)1)
+
+/* Takes a reference; NULL is allowed. Returns its argument. */
+ASYNCIO_API struct asyncio_ssl_context *asyncio_ssl_context_ref(struct asyncio_ssl_context *context);
+
+/* Gives a reference back; NULL is allowed. Keys are wiped with the last one, connections included. Returns NULL. */
+ASYNCIO_API struct asyncio_ssl_context *asyncio_ssl_context_unref(struct asyncio_ssl_context *context);
+
+/* Loads one's own certificate, with those between it and the authority behind it, and its private key, both PEM;
+ * keyfile NULL: the key is in the same file; password NULL: it has none. A second call renews them: connections that
+ * begin after it have the new ones. Returns: 0; -ENOENT, -EACCES and the like; -ASYNCIO_ESSL, with the reason as
+ * detail: not PEM, a wrong password, a key that is not the certificate's; -ENOMEM. After an error the old ones stay. */
+ASYNCIO_API int asyncio_ssl_context_load_cert_chain(struct asyncio_ssl_context *context, const char *certfile,
+                                                    const char *keyfile, const char *password);
+
+/* Trusts more authorities, and takes their revocation lists: a file, a folder by hash, PEM text; each may be NULL, but
+ * not all. Returns: as asyncio_ssl_create_default_context. */
+ASYNCIO_API int asyncio_ssl_context_load_verify_locations(struct asyncio_ssl_context *context, const char *cafile,
+                                                          const char *capath, const char *cadata);
+
+/* Whether the peer's certificate is asked for and checked. */
+enum asyncio_ssl_verify_mode {
+    ASYNCIO_SSL_CERT_NONE,     /* no; whoever uses it talks to anybody */
+    ASYNCIO_SSL_CERT_OPTIONAL, /* servers: if the client has one */
+    ASYNCIO_SSL_CERT_REQUIRED,
+};
+
+/* Sets that. Returns: 0; -EINVAL, also for CERT_NONE while the host name is to be checked. */
+ASYNCIO_API int asyncio_ssl_context_set_verify_mode(struct asyncio_ssl_context *context,
+                                                    enum asyncio_ssl_verify_mode mode);
+
+/* Whether the certificate has to name the host; on for clients. Returns: 0; -EINVAL with CERT_NONE. */
+ASYNCIO_API int asyncio_ssl_context_set_check_hostname(struct asyncio_ssl_context *context, bool check);
+
+enum asyncio_ssl_verify_flags {
+    ASYNCIO_SSL_VERIFY_CRL_CHECK_LEAF = 4,   /* a revocation list is wanted for the peer's certificate */
+    ASYNCIO_SSL_VERIFY_CRL_CHECK_CHAIN = 12, /* and for all above it */
+    ASYNCIO_SSL_VERIFY_X509_STRICT = 32,
+    ASYNCIO_SSL_VERIFY_X509_PARTIAL_CHAIN = 0x80000, /* any certificate that is trusted ends the chain */
+};
+
+/* Sets those flags in place of the present ones. Returns: 0; -EINVAL. */
+ASYNCIO_API int asyncio_ssl_context_set_verify_flags(struct asyncio_ssl_context *context, unsigned flags);
+
+enum asyncio_ssl_version { ASYNCIO_SSL_TLSV1_2 = 0x303, ASYNCIO_SSL_TLSV1_3 = 0x304 };
+
+/* Sets the oldest and the newest version of the protocol. Returns: 0; -EINVAL. */
+ASYNCIO_API int asyncio_ssl_context_set_versions(struct asyncio_ssl_context *context, enum asyncio_ssl_version minimum,
+                                                 enum asyncio_ssl_version maximum);
+
+/* Sets the ciphers of TLS 1.2, as OpenSSL writes them. Returns: 0; -ASYNCIO_ESSL when none is left. */
+ASYNCIO_API int asyncio_ssl_context_set_ciphers(struct asyncio_ssl_context *context, const char *ciphers);
+
+/* Sets the application protocols, the best first, ended by NULL: {"h2", "http/1.1", NULL}. Returns: 0; -EINVAL for an
+ * empty name or one above 255 bytes; -ENOMEM. */
+ASYNCIO_API int asyncio_ssl_context_set_alpn_protocols(struct asyncio_ssl_context *context,
+                                                       const char *const *protocols);
+
+enum asyncio_ssl_options {
+    ASYNCIO_SSL_OP_IGNORE_UNEXPECTED_EOF = 1, /* a peer that hangs up without a word has come to its end */
+    ASYNCIO_SSL_OP_NO_TICKET = 2,             /* servers: no session can be resumed */
+};
+
+/* Sets those options in place of the present ones. Returns: 0; -EINVAL. */
+ASYNCIO_API int asyncio_ssl_context_set_options(struct asyncio_ssl_context *context, unsigned options);
+
+/* Chooses the context for a client that asks for `server_name`, NULL if it asks for none: one that is borrowed, or NULL
+ * to turn the client away. Called in the midst of a handshake: it must not suspend. */
+typedef struct asyncio_ssl_context *asyncio_ssl_sni_callback(const char *server_name, void *arg);
+
+/* Sets what chooses; NULL: nothing, this context serves every name. Returns: 0; -EINVAL. */
+ASYNCIO_API int asyncio_ssl_context_set_sni_callback(struct asyncio_ssl_context *context,
+                                                     asyncio_ssl_sni_callback *callback, void *arg);
+
+/* Takes a reference; NULL is allowed. Returns its argument. */
+ASYNCIO_API struct asyncio_ssl_session *asyncio_ssl_session_ref(struct asyncio_ssl_session *session);
+
+/* Gives a reference back; NULL is allowed. Returns NULL. */
+ASYNCIO_API struct asyncio_ssl_session *asyncio_ssl_session_unref(struct asyncio_ssl_session *session);
+
+/* What was agreed on with the peer; the texts are borrowed, and valid while the connection is. */
+struct asyncio_ssl_info {
+    const char *version;       /* "TLSv1.3" */
+    const char *cipher;        /* "TLS_AES_256_GCM_SHA384" */
+    int cipher_bits;
+    const char *alpn_protocol; /* NULL: none */
+    const char *server_name;   /* that the client asked for; NULL: none */
+    bool session_reused;
+    bool has_peercert;
+    const void *reserved[4];
+};
+
+/* The peer's certificate; one piece of memory. */
+struct asyncio_ssl_certificate {
+    const char *subject, *issuer;     /* "CN=example.com,O=Example" */
+    const char *common_name;          /* NULL: none */
+    const char *const *subject_names; /* "DNS:example.com", "IP:127.0.0.1"; ended by NULL */
+    const char *serial_number;        /* hexadecimal */
+    int64_t not_before, not_after;    /* seconds since 1970, UTC */
+    const char *fingerprint;          /* SHA-256, hexadecimal, 64 digits */
+    const void *der;
+    size_t der_size;
+};
+
 /* ============================================================================================================ Streams
  *
  * A connection is a reader and a writer, each with a reference of its own. Reads take the data straight into the
@@ -907,6 +1064,11 @@ struct asyncio_connection_kw {
      * 0: only when one has failed; negative: all at once. */
     double happy_eyeballs_delay;
     int interleave; /* take the families in turn, after so many of the first one; 0: 1 with a delay, else in order */
+    struct asyncio_ssl_context *ssl;         /* talk TLS; borrowed for the call; or ASYNCIO_SSL_DEFAULT */
+    const char *server_hostname; /* TLS: whose certificate is wanted; absent: the host's; "": it is not asked */
+    struct asyncio_ssl_session *ssl_session; /* TLS: an earlier connection's, to be resumed */
+    double ssl_handshake_timeout;            /* seconds that the handshake may take; 0: 60 */
+    double ssl_shutdown_timeout; /* seconds that a closed connection waits for the peer's announcement; 0: 30 */
 };
 
 /* Connects to a host and port over TCP, to each of the host's addresses in turn until one answers; a NULL host is this
@@ -917,7 +1079,11 @@ struct asyncio_connection_kw {
  * -EAFNOSUPPORT for a number that is not of the family; -ENOTCONN for a .sock that is not connected, -EBUSY for one on
  * which a task waits; the error of the first address that the machine has a way to, -EADDRNOTAVAIL when no local
  * address is of its family, with those of all addresses in asyncio_error_detail; -ENOMEM; -EMFILE. Cancelled: nothing
- * is left of the attempt; a connection that was made already is returned, and the cancel meets the next wait. */
+ * is left of the attempt; a connection that was made already is returned, and the cancel meets the next wait.
+ * With TLS it returns after the handshake. Then also: -EINVAL for keywords of TLS without .ssl, and without a name
+ * where there is no host; -ETIMEDOUT; -ECONNRESET; -ASYNCIO_ESSL, -ASYNCIO_ECERT_..., with the reason as detail;
+ * -ENOTSUP without OpenSSL. The peer's announcement of its end ends both directions, as there are no halves; an end
+ * that it has not announced is -ASYNCIO_ESSLEOF. */
 ASYNCIO_ASYNC int asyncio_open_connection_kw(const char *host, int port, struct asyncio_streamreader **ret_reader,
                                              struct asyncio_streamwriter **ret_writer,
                                              const struct asyncio_connection_kw *kw);
@@ -967,9 +1133,11 @@ ASYNCIO_API struct asyncio_streamreader *asyncio_streamreader_unref(struct async
 
 /* Reads what is there, up to `size` bytes, and waits for the first if there is none. These hold for every read:
  * Returns: bytes, 0 at the end of the stream; the error that was set or that ended the connection, first of all, also
- * before data; -ECONNRESET; -EBUSY while another task reads; -EINVAL; -ENOMEM; -ASYNCIO_ENOTASK;
+ * before data, but with TLS after the data that had come before the connection's end; -ASYNCIO_ESSLEOF for an end that
+ * the peer has not announced; -ECONNRESET; -EBUSY while another task reads; -EINVAL; -ENOMEM; -ASYNCIO_ENOTASK;
  * -ASYNCIO_EFOREIGNLOOP. A read of a connection whose writer is closed finds the end, after what had been received.
- * When writing has failed, what the peer said before it hung up can still be read until the writer is closed.
+ * When writing has failed, what the peer said before it hung up can still be read until the writer is closed; with TLS
+ * only what had come.
  * Cancelled: nothing has been taken from the stream; if data had come already they are returned and the cancel meets
  * the next wait. */
 ASYNCIO_ASYNC ssize_t asyncio_streamreader_read(struct asyncio_streamreader *reader, void *buffer, size_t size);
@@ -1064,7 +1232,7 @@ ASYNCIO_API int asyncio_streamwriter_write_nowait(struct asyncio_streamwriter *w
 ASYNCIO_ASYNC int asyncio_streamwriter_drain(struct asyncio_streamwriter *writer);
 
 /* Ends what is written, once everything has been sent; reading goes on (half close). Returns: 0, also when that was
- * asked before; -ASYNCIO_ECLOSED after close; the connection's error. */
+ * asked before; -ASYNCIO_ECLOSED after close; -ENOTSUP with TLS; the connection's error. */
 ASYNCIO_API int asyncio_streamwriter_write_eof(struct asyncio_streamwriter *writer);
 
 /* True when write_eof is possible. */
@@ -1084,8 +1252,8 @@ ASYNCIO_API bool asyncio_streamwriter_is_closing(const struct asyncio_streamwrit
  * that was .close_timeout; -ASYNCIO_ENOTASK; -ASYNCIO_EFOREIGNLOOP. Cancelled: nothing is lost. */
 ASYNCIO_ASYNC int asyncio_streamwriter_wait_closed(struct asyncio_streamwriter *writer);
 
-/* Sets the marks in bytes: above `high` (-1: 64 KiB, or four times low) writing waits until no more than `low` (-1: a
- * quarter of high) is kept. Takes effect at once. Returns: 0; -EINVAL unless high >= low >= 0. */
+/* Sets the marks in bytes: above `high` (-1: 64 KiB, with TLS 512, or four times low) writing waits until no more than
+ * `low` (-1: a quarter of high) is kept. Takes effect at once. Returns: 0; -EINVAL unless high >= low >= 0. */
 ASYNCIO_API int asyncio_streamwriter_set_write_buffer_limits(struct asyncio_streamwriter *writer, ssize_t high,
                                                              ssize_t low);
 
@@ -1102,6 +1270,50 @@ ASYNCIO_API int asyncio_streamwriter_sockname(const struct asyncio_streamwriter 
 ASYNCIO_API int asyncio_streamwriter_peername(const struct asyncio_streamwriter *writer,
                                               struct asyncio_address *ret_address);
 
+/* Keywords of asyncio_streamwriter_start_tls; as in asyncio_connection_kw. */
+struct asyncio_start_tls_kw {
+    size_t size; /* of this structure */
+    const char *server_hostname;
+    struct asyncio_ssl_session *ssl_session;
+    double ssl_handshake_timeout;
+    double ssl_shutdown_timeout;
+    bool server_side; /* a connection that was opened, not accepted, is to be the server's side all the same */
+    const void *reserved[4];
+};
+
+/* Changes to TLS on a connection that is open: what was written before is sent as it is, what its reader has kept is
+ * taken for the peer's handshake. Drains first. Whoever was accepted by a server is the server's side. On top of TLS it
+ * is TLS in TLS. Meanwhile reads are -EBUSY, and what is written is sent after the handshake.
+ * Returns: 0; errors of the handshake, which are the connection's end: -ETIMEDOUT, -ECONNRESET, those of TLS with
+ * their reasons as detail; errors after which the connection is as it was: as asyncio_streamwriter_drain, -EBUSY
+ * while a task reads, -EINVAL, also without a name that the context wants to check, -ASYNCIO_ECLOSED,
+ * -ASYNCIO_EINVALIDSTATE after write_eof, -ENOMEM. Cancelled: while it drains the connection goes on as it was, in the
+ * handshake it is aborted. */
+ASYNCIO_ASYNC int asyncio_streamwriter_start_tls_kw(struct asyncio_streamwriter *writer,
+                                                    struct asyncio_ssl_context *context,
+                                                    const struct asyncio_start_tls_kw *kw);
+
+#define asyncio_streamwriter_start_tls(...) \
+    ASYNCIO__START_TLS(__VA_ARGS__, .size = sizeof(struct asyncio_start_tls_kw))
+#define ASYNCIO__START_TLS(writer, context, ...) \
+    asyncio_streamwriter_start_tls_kw((writer), (context), &(const struct asyncio_start_tls_kw){__VA_ARGS__})
+
+/* What was agreed on with TLS. Returns: 0; -ASYNCIO_EINVALIDSTATE without TLS, also during its handshake; -ENOTCONN
+ * when the connection is gone. */
+ASYNCIO_API int asyncio_streamwriter_ssl_info(const struct asyncio_streamwriter *writer,
+                                              struct asyncio_ssl_info *ret_info);
+
+/* The peer's certificate, which the caller gives to asyncio_free. Returns: as asyncio_streamwriter_ssl_info; -ENOENT
+ * when the peer has shown none; -ENOMEM. */
+ASYNCIO_API int asyncio_streamwriter_getpeercert(const struct asyncio_streamwriter *writer,
+                                                 struct asyncio_ssl_certificate **ret_certificate);
+
+/* What resumes this session with another connection, as .ssl_session: a client's only. A server of TLS 1.3 sends it
+ * after the handshake: read something first. Returns: as asyncio_streamwriter_ssl_info, and one reference; -ENOENT when
+ * there is none; -ENOMEM. */
+ASYNCIO_API int asyncio_streamwriter_ssl_session(const struct asyncio_streamwriter *writer,
+                                                 struct asyncio_ssl_session **ret_session);
+
 /* The connection's file descriptor, for getsockopt and the like; borrowed; it must not be closed, read or written.
  * Returns: the fd; -ENOTCONN when the connection is gone. */
 ASYNCIO_API int asyncio_streamwriter_fileno(const struct asyncio_streamwriter *writer);
@@ -1109,7 +1321,11 @@ ASYNCIO_API int asyncio_streamwriter_fileno(const struct asyncio_streamwriter *w
 /* ========================================================================================================== Servers
  *
  * A server listens, and serves each client in a task of its own. Somebody is its client from being accepted until the
- * connection is closed and the task has ended, whichever comes last. */
+ * connection is closed and the task has ended, whichever comes last.
+ *
+ * With TLS the handshake comes first and needs no task. It ends when .ssl_handshake_timeout is over, when the clients'
+ * connections are closed or aborted, and when the server stops, which does not wait for it. One that fails is counted,
+ * and reported in debug mode only. */
 
 struct asyncio_server;
 
@@ -1136,6 +1352,9 @@ struct asyncio_server_kw {
     bool keep_socket_file;       /* the file of a Unix socket is not removed at the end */
     size_t max_connections;      /* that are served at a time; more wait in the backlog; 0: no limit */
     double close_timeout;        /* as in asyncio_connection_kw */
+    struct asyncio_ssl_context *ssl; /* talk TLS; the server takes a reference */
+    double ssl_handshake_timeout;    /* as in asyncio_connection_kw */
+    double ssl_shutdown_timeout;
 };
 
 /* Listens on a host and port and serves each client by client_connected(reader, writer, arg). Host NULL or "" is every
@@ -1227,10 +1446,10 @@ struct asyncio_server_counts {
     uint64_t accepted;  /* clients that were served */
     uint64_t shed;      /* that were turned away for want of descriptors or memory */
     uint64_t exhausted; /* times that accepting ran out of descriptors or memory */
+    uint64_t handshakes_failed; /* clients that were accepted and whose TLS handshake went wrong or took too long */
 };
 
-/* Counts of a server, also of one that is closed. */
-/* The counts so far. Returns: them; zeros for NULL. */
+/* The counts so far, also of a server that is closed. Returns: them; zeros for NULL. */
 ASYNCIO_API struct asyncio_server_counts asyncio_server_counts(const struct asyncio_server *server);
 
 /* ==================================================================================================== Synchronisation
@@ -1911,6 +2130,474 @@ ASYNCIO_ASYNC int64_t asyncio_sock_sendfile_kw(struct asyncio_socket *socket, in
     ASYNCIO__SOCK_SENDFILE(__VA_ARGS__, .size = sizeof(struct asyncio_sendfile_kw))
 #define ASYNCIO__SOCK_SENDFILE(socket, file, ...) \
     asyncio_sock_sendfile_kw((socket), (file), &(const struct asyncio_sendfile_kw){__VA_ARGS__})
+
+/* ========================================================================================================== Datagrams
+ *
+ * UDP and Unix datagrams in straight-line code, which Python does not have. An endpoint sends and receives whole
+ * messages; with a remote address it is connected: it hears that peer only, and is told when nobody is there. It is
+ * a socket of the library with what datagrams need around it; Python's form, with callbacks, is
+ * asyncio_loop_create_datagram_endpoint in the next chapter. One task at a time may wait in each direction.
+ *
+ * An error that the network brings back, -ECONNREFUSED and the like, is the result of one call, whichever comes
+ * first; the endpoint goes on. These hold for all that wait: returns also as the calls of the chapter before.
+ * Cancelled: it has not happened; when it had happened already, its result is returned and the cancel meets the next
+ * wait. So no datagram that arrived is lost. */
+
+struct asyncio_datagram_endpoint;
+
+/* Keywords of asyncio_open_datagram_endpoint and asyncio_loop_create_datagram_endpoint. */
+struct asyncio_datagram_endpoint_kw {
+    size_t size;                 /* of this structure */
+    const char *local_host;      /* where to be reached: a number, a name, ""; with a port only, "": all addresses */
+    int local_port;              /* 0: any that is free */
+    const char *remote_host;     /* whom to talk to; absent with a port: this machine */
+    int remote_port;
+    const char *local_path;      /* the same for Unix sockets, in place of hosts and ports; '@' begins an abstract */
+    const char *remote_path;     /* name. A socket's file in the way is removed; the endpoint's own stays at the end */
+    int family;                  /* of that family only, AF_INET, AF_INET6, AF_UNIX; needed when there is no address */
+    bool reuse_port;             /* with SO_REUSEPORT: several endpoints share the port */
+    bool allow_broadcast;        /* it may send to broadcast addresses, and is not connected to its remote address */
+    struct asyncio_socket *sock; /* a datagram socket in place of all that; taken over, also on failure */
+    const void *reserved[4];
+};
+
+/* Opens an endpoint. Hosts are looked up as by asyncio_getaddrinfo; of several addresses the first that can be bound
+ * and connected is taken, local and remote ones of the same family. Bound to the address of a multicast group it
+ * shares the port with others who are bound there (SO_REUSEADDR); nobody can take what is sent to somebody else in
+ * this way, which is why there is no keyword for other addresses.
+ * Returns: 0, and one reference; -EINVAL, also for a .sock that is none of datagrams, or of another loop; the errors
+ * of asyncio_getaddrinfo; -EAFNOSUPPORT, also when no two addresses are of the same family; -EADDRINUSE and others of
+ * socket(2), bind(2) and connect(2), for the first address; -ENOENT and -ECONNREFUSED for a .remote_path where nobody
+ * is; -ENOMEM. Cancelled: nothing is left of it. */
+ASYNCIO_ASYNC int asyncio_open_datagram_endpoint_kw(struct asyncio_datagram_endpoint **ret_endpoint,
+                                                    const struct asyncio_datagram_endpoint_kw *kw);
+
+#define asyncio_open_datagram_endpoint(...) \
+    ASYNCIO__OPEN_DATAGRAM_ENDPOINT(__VA_ARGS__, .size = sizeof(struct asyncio_datagram_endpoint_kw))
+#define ASYNCIO__OPEN_DATAGRAM_ENDPOINT(ret_endpoint, ...) \
+    asyncio_open_datagram_endpoint_kw((ret_endpoint), &(const struct asyncio_datagram_endpoint_kw){__VA_ARGS__})
+
+/* Takes a reference; NULL is allowed. Returns its argument. */
+ASYNCIO_API struct asyncio_datagram_endpoint *asyncio_datagram_ref(struct asyncio_datagram_endpoint *endpoint);
+
+/* Gives a reference back; NULL is allowed. The last one closes the endpoint. Returns NULL. */
+ASYNCIO_API struct asyncio_datagram_endpoint *asyncio_datagram_unref(struct asyncio_datagram_endpoint *endpoint);
+
+/* Closes an endpoint: whoever waits on it gets -ASYNCIO_ECLOSED, later calls -EBADF. A second call does nothing.
+ * Returns: 0; errors of close(2), after which it is closed too. */
+ASYNCIO_API int asyncio_datagram_close(struct asyncio_datagram_endpoint *endpoint);
+
+/* Its socket, borrowed: for its addresses, its options, its fd. NULL for NULL. */
+ASYNCIO_API struct asyncio_socket *asyncio_datagram_socket(const struct asyncio_datagram_endpoint *endpoint);
+
+/* What is known of a datagram beside its bytes. */
+struct asyncio_datagram_info {
+    struct asyncio_address address;     /* of the other side: who sent it, or whom it is for; empty: a Unix socket
+                                           without a name, or the remote address of the endpoint */
+    struct asyncio_address destination; /* received: to which address of this machine or of which group it was sent,
+                                           with the endpoint's port; empty: unknown, as always with Unix sockets */
+    unsigned interface;                 /* received: the number of the interface that it came by; 0: unknown */
+    bool truncated;                     /* received: it was longer than the memory for it; the rest is lost */
+};
+
+/* One datagram of several. What was received can be sent back as it is. */
+struct asyncio_datagram {
+    void *data;  /* to be sent, which is only read; or the memory to receive into, */
+    size_t room; /* of so many bytes */
+    size_t size; /* bytes that are sent, or were received */
+    struct asyncio_datagram_info info;
+};
+
+/* Waits for a datagram. `ret_info` may be NULL. Returns: bytes; 0 is an empty datagram. */
+ASYNCIO_ASYNC ssize_t asyncio_datagram_recv(struct asyncio_datagram_endpoint *endpoint, void *buffer, size_t size,
+                                            struct asyncio_datagram_info *ret_info);
+
+/* Waits for a datagram and receives with it what else is there, n at most, in one system call for many: fills in
+ * `size` and `info` of each. Returns: how many, 1 or more, or 0 when n is; an error that comes after a datagram is
+ * the result of the next call. */
+ASYNCIO_ASYNC ssize_t asyncio_datagram_recv_many(struct asyncio_datagram_endpoint *endpoint,
+                                                 struct asyncio_datagram *datagrams, size_t n);
+
+/* Sends a datagram, which may be empty, to the endpoint's remote address when the address is NULL; waits for room.
+ * Returns: 0; -EINVAL for another address than the remote one of an endpoint that has one; -EDESTADDRREQ, or
+ * -ENOTCONN for a Unix socket, without any address; -EMSGSIZE; -ENOBUFS for a Unix socket that is not connected to
+ * one whose queue is full; -EACCES for broadcasts without .allow_broadcast. */
+ASYNCIO_ASYNC int asyncio_datagram_send(struct asyncio_datagram_endpoint *endpoint, const void *data, size_t size,
+                                        const struct asyncio_address *address);
+
+/* Waits until there is room for one and sends as many of n datagrams as the kernel takes, in order, in one system
+ * call for many; each to its `info.address`, the rest of `info` does not count. Returns: how many, 1 or more, or 0
+ * when n is; the error of the first one as asyncio_datagram_send. One that comes after another was sent ends the
+ * call, and meets the next one if that begins with it; what the network brings back meanwhile may go unheard. */
+ASYNCIO_ASYNC ssize_t asyncio_datagram_send_many(struct asyncio_datagram_endpoint *endpoint,
+                                                 const struct asyncio_datagram *datagrams, size_t n);
+
+/* Keywords of asyncio_datagram_join. */
+struct asyncio_multicast_kw {
+    size_t size;           /* of this structure */
+    const char *interface; /* "eth0", or its number; absent: the one that the machine's routes name */
+    const char *source;    /* an address: only what that host sends to the group */
+    const void *reserved[2];
+};
+
+/* Receives what is sent to a multicast group, "239.1.2.3" or "ff02::123", on one interface, from now on; the
+ * endpoint has to be bound to the group's address or to all. May be called for several groups and interfaces.
+ * Returns: 0; -EINVAL when it is no group of the endpoint's family; -ENODEV; -EADDRINUSE when it has joined already;
+ * -ENOBUFS for too many; -EBADF. */
+ASYNCIO_API int asyncio_datagram_join_kw(struct asyncio_datagram_endpoint *endpoint, const char *group,
+                                         const struct asyncio_multicast_kw *kw);
+
+#define asyncio_datagram_join(...) ASYNCIO__DATAGRAM_JOIN(__VA_ARGS__, .size = sizeof(struct asyncio_multicast_kw))
+#define ASYNCIO__DATAGRAM_JOIN(endpoint, group, ...) \
+    asyncio_datagram_join_kw((endpoint), (group), &(const struct asyncio_multicast_kw){__VA_ARGS__})
+
+/* Undoes a join with the same keywords. Returns: 0; -EADDRNOTAVAIL when there was none; as asyncio_datagram_join. */
+ASYNCIO_API int asyncio_datagram_leave_kw(struct asyncio_datagram_endpoint *endpoint, const char *group,
+                                          const struct asyncio_multicast_kw *kw);
+
+#define asyncio_datagram_leave(...) ASYNCIO__DATAGRAM_LEAVE(__VA_ARGS__, .size = sizeof(struct asyncio_multicast_kw))
+#define ASYNCIO__DATAGRAM_LEAVE(endpoint, group, ...) \
+    asyncio_datagram_leave_kw((endpoint), (group), &(const struct asyncio_multicast_kw){__VA_ARGS__})
+
+/* How many routers what is sent to groups may pass: 0 to 255, at first 1, so that it stays in the local network.
+ * Returns: 0; -EINVAL; -EBADF; -EOPNOTSUPP for Unix sockets. */
+ASYNCIO_API int asyncio_datagram_set_multicast_ttl(struct asyncio_datagram_endpoint *endpoint, int ttl);
+
+/* Whether what is sent to groups is also received on this machine; at first it is, and by the loopback interface it
+ * always is. Returns: as _set_multicast_ttl. */
+ASYNCIO_API int asyncio_datagram_set_multicast_loop(struct asyncio_datagram_endpoint *endpoint, bool loop);
+
+/* By which interface to send to groups: a name or a number; NULL: as the machine's routes say. Returns: also
+ * -ENODEV. */
+ASYNCIO_API int asyncio_datagram_set_multicast_interface(struct asyncio_datagram_endpoint *endpoint,
+                                                         const char *interface);
+
+/* =========================================================================================== Transports and protocols
+ *
+ * Connections as callbacks, without a task: a transport is the connection, a protocol is what the program makes of it.
+ * Streams are made of the same, and are what most programs want; transports are for those who write a protocol that has
+ * callbacks already, and for front ends. All callbacks run in the loop's thread, never two at once, and never suspend;
+ * each in the context in which the transport was made. */
+
+struct asyncio_transport;
+struct asyncio_protocol;
+
+/* What a protocol does; static. Any may be NULL that its kind of transport does not need.
+ *
+ * Order: connection_made; data_received or get_buffer and buffer_updated, again and again; eof_received at most once;
+ * connection_lost exactly once, the last of all, unless connection_made was never called. pause_writing and
+ * resume_writing in turn, in between, sometimes inside asyncio_transport_write. */
+struct asyncio_protocol_type {
+    size_t size; /* of this structure */
+    const char *name;
+    void (*connection_made)(struct asyncio_protocol *protocol, struct asyncio_transport *transport);
+    void (*connection_lost)(struct asyncio_protocol *protocol, int error); /* 0: closed by either side in order */
+    void (*pause_writing)(struct asyncio_protocol *protocol);
+    void (*resume_writing)(struct asyncio_protocol *protocol);
+
+    /* Streams: Python's Protocol. The data are valid during the call. */
+    void (*data_received)(struct asyncio_protocol *protocol, const void *data, size_t size);
+    bool (*eof_received)(struct asyncio_protocol *protocol); /* true: keep the transport open to write */
+
+    /* In place of data_received: Python's BufferedProtocol. `hint`: bytes that are wanted at least, 0: any. */
+    void (*get_buffer)(struct asyncio_protocol *protocol, size_t hint, void **ret_data, size_t *ret_size);
+    void (*buffer_updated)(struct asyncio_protocol *protocol, size_t size);
+
+    /* Datagrams: Python's DatagramProtocol. An error concerns one datagram; the transport goes on. */
+    void (*datagram_received)(struct asyncio_protocol *protocol, const void *data, size_t size,
+                              const struct asyncio_address *address);
+    void (*error_received)(struct asyncio_protocol *protocol, int error);
+};
+
+/* To be embedded in what the program keeps for a connection, whose memory is the program's: it may be freed in
+ * connection_lost. */
+struct asyncio_protocol {
+    const struct asyncio_protocol_type *type;
+};
+
+/* Makes a protocol for a new connection. Returns: it; NULL: there is none, and the connection is closed and that
+ * reported. Must not suspend. */
+typedef struct asyncio_protocol *asyncio_protocol_factory(void *arg);
+
+/* Closes a transport: nothing more is received, what was written is still sent, connection_lost(0) follows in a later
+ * turn. Harmless when it is closing. The transport itself is gone after connection_lost. */
+ASYNCIO_API void asyncio_transport_close(struct asyncio_transport *transport);
+
+/* Closes at once, dropping what is not sent; connection_lost follows in a later turn. */
+ASYNCIO_API void asyncio_transport_abort(struct asyncio_transport *transport);
+
+/* True once it is closing or closed. */
+ASYNCIO_API bool asyncio_transport_is_closing(const struct asyncio_transport *transport);
+
+/* Gives the transport's callbacks to another protocol from now on. Returns: 0; -EINVAL for one whose type lacks what
+ * the transport needs. */
+ASYNCIO_API int asyncio_transport_set_protocol(struct asyncio_transport *transport, struct asyncio_protocol *protocol);
+
+/* The protocol, borrowed. */
+ASYNCIO_API struct asyncio_protocol *asyncio_transport_get_protocol(const struct asyncio_transport *transport);
+
+/* The loop, borrowed. */
+ASYNCIO_API struct asyncio_loop *asyncio_transport_get_loop(const struct asyncio_transport *transport);
+
+/* True while data are received. */
+ASYNCIO_API bool asyncio_transport_is_reading(const struct asyncio_transport *transport);
+
+/* Stops and goes on receiving. Both are harmless when repeated, and do nothing once it is closing. Stopped inside
+ * connection_made, nothing is received before it goes on. */
+ASYNCIO_API void asyncio_transport_pause_reading(struct asyncio_transport *transport);
+ASYNCIO_API void asyncio_transport_resume_reading(struct asyncio_transport *transport);
+
+/* Sends bytes: at once as far as the kernel takes them, the rest is copied and sent later. Never waits. After the
+ * connection was lost it does nothing, and warns from the fifth time on. Returns: 0; -EINVAL; -ENOMEM, and the
+ * transport is aborted; -ASYNCIO_EINVALIDSTATE after write_eof and while a file is sent. */
+ASYNCIO_API int asyncio_transport_write(struct asyncio_transport *transport, const void *data, size_t size);
+
+/* The same for several pieces, in one system call where that is possible. */
+ASYNCIO_API int asyncio_transport_writelines(struct asyncio_transport *transport, const struct asyncio_bytes *pieces,
+                                             size_t n);
+
+/* Shuts the connection down for writing once everything is sent. Returns: 0, also a second time; -ENOTSUP with TLS. */
+ASYNCIO_API int asyncio_transport_write_eof(struct asyncio_transport *transport);
+
+/* True where write_eof is possible: not with TLS. */
+ASYNCIO_API bool asyncio_transport_can_write_eof(const struct asyncio_transport *transport);
+
+/* Sets the marks of flow control: pause_writing is called when more than `high` bytes are kept, resume_writing when no
+ * more than `low` are; SIZE_MAX stands for what Python's None does: high 64 KiB, or four times low; low a quarter of
+ * high. Returns: 0; -EINVAL when low is above high. */
+ASYNCIO_API int asyncio_transport_set_write_buffer_limits(struct asyncio_transport *transport, size_t high, size_t low);
+
+/* Reads the marks; either may be NULL. */
+ASYNCIO_API void asyncio_transport_get_write_buffer_limits(const struct asyncio_transport *transport, size_t *ret_high,
+                                                           size_t *ret_low);
+
+/* How many bytes are kept to be sent; in constant time. */
+ASYNCIO_API size_t asyncio_transport_get_write_buffer_size(const struct asyncio_transport *transport);
+
+/* The addresses of the two ends, as get_extra_info("sockname") and ("peername"), remembered also after the connection
+ * was lost, until connection_lost has returned. Returns: 0; -ENOTCONN; -EAFNOSUPPORT for a pipe. */
+ASYNCIO_API int asyncio_transport_sockname(const struct asyncio_transport *transport,
+                                           struct asyncio_address *ret_address);
+ASYNCIO_API int asyncio_transport_peername(const struct asyncio_transport *transport,
+                                           struct asyncio_address *ret_address);
+
+/* The fd, for getsockopt and the like; borrowed; it must not be closed, read or written. Returns: the fd; -ENOTCONN. */
+ASYNCIO_API int asyncio_transport_fileno(const struct asyncio_transport *transport);
+
+/* What was agreed on with TLS, and the peer's certificate, for asyncio_free. Returns: 0; -ENOTCONN;
+ * -ASYNCIO_EINVALIDSTATE without TLS; -ENOENT when the peer has shown no certificate; -ENOMEM. */
+ASYNCIO_API int asyncio_transport_ssl_info(const struct asyncio_transport *transport,
+                                           struct asyncio_ssl_info *ret_info);
+ASYNCIO_API int asyncio_transport_getpeercert(const struct asyncio_transport *transport,
+                                              struct asyncio_ssl_certificate **ret_certificate);
+
+/* ---- Connections by protocols. These wait: they are called in a task of the loop that they are given. Host, path and
+ * keywords are those of asyncio_open_connection and asyncio_start_server, but for .limit, which has no meaning here.
+ *
+ * The factory is asked right before connection_made: with TLS after the handshake. So every protocol that it makes is
+ * told of its connection, and of its end. */
+
+/* Connects, and gives the connection to a protocol. Returns: 0 after connection_made was called, and the transport
+ * and its protocol, either of which may be NULL; from then on the protocol is told what happens, connection_lost in a
+ * later turn at the earliest; -ASYNCIO_EINVALIDSTATE when the factory has made no protocol, -EINVAL when it lacks
+ * something; as asyncio_open_connection; -ASYNCIO_EFOREIGNLOOP in a task of another loop. Cancelled: the connection
+ * is closed; when connection_made was called already, 0 is returned and the cancel meets the next wait. */
+ASYNCIO_ASYNC int asyncio_loop_create_connection_kw(struct asyncio_loop *loop, asyncio_protocol_factory *factory,
+                                                    void *arg, const char *host, int port,
+                                                    struct asyncio_transport **ret_transport,
+                                                    struct asyncio_protocol **ret_protocol,
+                                                    const struct asyncio_connection_kw *kw);
+
+/* The same over a Unix socket. Returns: as asyncio_loop_create_connection; as asyncio_open_unix_connection. */
+ASYNCIO_ASYNC int asyncio_loop_create_unix_connection_kw(struct asyncio_loop *loop, asyncio_protocol_factory *factory,
+                                                         void *arg, const char *path,
+                                                         struct asyncio_transport **ret_transport,
+                                                         struct asyncio_protocol **ret_protocol,
+                                                         const struct asyncio_connection_kw *kw);
+
+#define asyncio_loop_create_connection(...) \
+    ASYNCIO__CREATE_CONNECTION(__VA_ARGS__, .source = ASYNCIO_HERE, .size = sizeof(struct asyncio_connection_kw))
+#define ASYNCIO__CREATE_CONNECTION(loop, factory, arg, host, port, ret_transport, ret_protocol, ...) \
+    asyncio_loop_create_connection_kw((loop), (factory), (arg), (host), (port), (ret_transport), (ret_protocol), \
+                                      &(const struct asyncio_connection_kw){__VA_ARGS__})
+#define asyncio_loop_create_unix_connection(...) \
+    ASYNCIO__CREATE_UNIX_CONNECTION(__VA_ARGS__, .source = ASYNCIO_HERE, .size = sizeof(struct asyncio_connection_kw))
+#define ASYNCIO__CREATE_UNIX_CONNECTION(loop, factory, arg, path, ret_transport, ret_protocol, ...) \
+    asyncio_loop_create_unix_connection_kw((loop), (factory), (arg), (path), (ret_transport), (ret_protocol), \
+                                           &(const struct asyncio_connection_kw){__VA_ARGS__})
+
+/* Keywords of asyncio_loop_connect_accepted_socket. */
+struct asyncio_accepted_kw {
+    size_t size;                     /* of this structure */
+    struct asyncio_ssl_context *ssl; /* talk TLS, as the server's side */
+    double ssl_handshake_timeout;    /* as in asyncio_connection_kw */
+    double ssl_shutdown_timeout;
+    double close_timeout;
+    const void *reserved[4];
+};
+
+/* Gives a connection that was accepted elsewhere, by asyncio_sock_accept for one, to a protocol. The socket is taken
+ * over, also on failure. Returns: as asyncio_loop_create_connection; -ENOTCONN; -EBUSY while a task waits on it. */
+ASYNCIO_ASYNC int asyncio_loop_connect_accepted_socket_kw(struct asyncio_loop *loop, asyncio_protocol_factory *factory,
+                                                          void *arg, struct asyncio_socket *sock,
+                                                          struct asyncio_transport **ret_transport,
+                                                          struct asyncio_protocol **ret_protocol,
+                                                          const struct asyncio_accepted_kw *kw);
+
+#define asyncio_loop_connect_accepted_socket(...) \
+    ASYNCIO__CONNECT_ACCEPTED(__VA_ARGS__, .size = sizeof(struct asyncio_accepted_kw))
+#define ASYNCIO__CONNECT_ACCEPTED(loop, factory, arg, sock, ret_transport, ret_protocol, ...) \
+    asyncio_loop_connect_accepted_socket_kw((loop), (factory), (arg), (sock), (ret_transport), (ret_protocol), \
+                                            &(const struct asyncio_accepted_kw){__VA_ARGS__})
+
+/* Listens, and serves each client by a protocol of its own: a server as asyncio_start_server makes it, without tasks.
+ * A client is one until its connection_lost has returned; asyncio_server_stop gives clients its seconds to go by
+ * themselves, closes and counts those that are left, and after .close_timeout aborts them. The callbacks run in a
+ * copy of the present context. A factory that makes no protocol is reported to the loop's exception handler; a
+ * handshake that fails is told in debug mode only. Returns: as asyncio_start_server; -ASYNCIO_EFOREIGNLOOP. */
+ASYNCIO_ASYNC int asyncio_loop_create_server_kw(struct asyncio_loop *loop, asyncio_protocol_factory *factory, void *arg,
+                                                const char *host, int port, struct asyncio_server **ret_server,
+                                                const struct asyncio_server_kw *kw);
+
+/* The same over a Unix socket. Returns: as asyncio_start_unix_server; -ASYNCIO_EFOREIGNLOOP. */
+ASYNCIO_ASYNC int asyncio_loop_create_unix_server_kw(struct asyncio_loop *loop, asyncio_protocol_factory *factory,
+                                                     void *arg, const char *path, struct asyncio_server **ret_server,
+                                                     const struct asyncio_server_kw *kw);
+
+#define asyncio_loop_create_server(...) \
+    ASYNCIO__CREATE_SERVER(__VA_ARGS__, .source = ASYNCIO_HERE, .size = sizeof(struct asyncio_server_kw))
+#define ASYNCIO__CREATE_SERVER(loop, factory, arg, host, port, ret_server, ...) \
+    asyncio_loop_create_server_kw((loop), (factory), (arg), (host), (port), (ret_server), \
+                                  &(const struct asyncio_server_kw){__VA_ARGS__})
+#define asyncio_loop_create_unix_server(...) \
+    ASYNCIO__CREATE_UNIX_SERVER(__VA_ARGS__, .source = ASYNCIO_HERE, .size = sizeof(struct asyncio_server_kw))
+#define ASYNCIO__CREATE_UNIX_SERVER(loop, factory, arg, path, ret_server, ...) \
+    asyncio_loop_create_unix_server_kw((loop), (factory), (arg), (path), (ret_server), \
+                                       &(const struct asyncio_server_kw){__VA_ARGS__})
+
+/* Changes an open transport over a socket to TLS, and gives it to `protocol` from now on; NULL: to the one that it has.
+ * It stays the same transport; what was written before is sent as it is, and reading goes on if it was paused.
+ * connection_made is not called again. On top of TLS it is TLS in TLS.
+ * Returns: 0; -ETIMEDOUT; the errors of TLS, with their reasons in asyncio_error_detail, after which connection_lost
+ * follows; -EINVAL; -EBUSY while that is under way already or a file is sent; -ASYNCIO_ECLOSED; -ENOMEM;
+ * -ASYNCIO_EFOREIGNLOOP. Cancelled: the transport is aborted. */
+ASYNCIO_ASYNC int asyncio_loop_start_tls_kw(struct asyncio_loop *loop, struct asyncio_transport *transport,
+                                            struct asyncio_protocol *protocol, struct asyncio_ssl_context *context,
+                                            const struct asyncio_start_tls_kw *kw);
+
+#define asyncio_loop_start_tls(...) ASYNCIO__LOOP_START_TLS(__VA_ARGS__, .size = sizeof(struct asyncio_start_tls_kw))
+#define ASYNCIO__LOOP_START_TLS(loop, transport, protocol, context, ...) \
+    asyncio_loop_start_tls_kw((loop), (transport), (protocol), (context), \
+                              &(const struct asyncio_start_tls_kw){__VA_ARGS__})
+
+/* Sends a file through a transport over a socket, behind what was written before: by the kernel where it can, else,
+ * and always with TLS, read in a thread piece by piece. Meanwhile reading is paused, pause_writing and resume_writing
+ * are not called for it, and whoever writes gets -ASYNCIO_EINVALIDSTATE. `file`: as in asyncio_sock_sendfile, whose
+ * keywords these are. Returns: how many bytes were sent; -ASYNCIO_ECLOSED when the transport is closing; -EBUSY when
+ * a file is sent already; as asyncio_sock_sendfile; what has ended the connection, -ECONNRESET when nothing else has;
+ * -ASYNCIO_EFOREIGNLOOP. Cancelled: -ECANCELED, and a part may have been sent. */
+ASYNCIO_ASYNC int64_t asyncio_loop_sendfile_kw(struct asyncio_loop *loop, struct asyncio_transport *transport, int file,
+                                               const struct asyncio_sendfile_kw *kw);
+
+#define asyncio_loop_sendfile(...) \
+    ASYNCIO__LOOP_SENDFILE(__VA_ARGS__, .size = sizeof(struct asyncio_sendfile_kw))
+#define ASYNCIO__LOOP_SENDFILE(loop, transport, file, ...) \
+    asyncio_loop_sendfile_kw((loop), (transport), (file), &(const struct asyncio_sendfile_kw){__VA_ARGS__})
+
+/* Makes a transport of one end of a pipe: of an fd of the process that is a FIFO, a stream socket, or a character
+ * device such as a terminal; in the simulator, of an fd that ASYNCIO_OP_PIPE or a socket has there. It reads, or it
+ * writes; of a socket or terminal for both, the other direction is a second transport's, over a duplicate of the fd.
+ *
+ * The fd is the transport's, which closes it, also when this fails, but for -EINVAL. It does not block meanwhile; if it
+ * did before, it does so again afterwards, because others may share what it stands for, as a shell its terminal.
+ * Standard input that is still needed later is given as dup(0).
+ *
+ * Reading: what ends is told by eof_received, whose answer does not count, and connection_lost(0); the master of a
+ * terminal that nobody has open any more by connection_lost(-EIO). Writing: the protocol needs no function at all; when
+ * nobody reads any more, connection_lost(-EPIPE) tells so at once if something is kept that nobody will get, else
+ * connection_lost(0), for a character device only with the next write. The end of a pipe is the end of the transport:
+ * asyncio_transport_write_eof is asyncio_transport_close, which takes as long as it takes until all is written.
+ *
+ * Returns: 0 after connection_made was called, and both, either of which may be NULL; -EINVAL, also for a regular file
+ * and whatever else is no pipe, which asyncio_error_detail tells; -EBADF, also for an fd that is open for the other
+ * direction only; -ASYNCIO_EINVALIDSTATE when the factory has made no protocol; -ENOMEM; -ASYNCIO_ENOTASK;
+ * -ASYNCIO_EFOREIGNLOOP. Cancelled: the transport is closed; when connection_made was called already, 0 is returned and
+ * the cancel meets the next wait. */
+ASYNCIO_ASYNC int asyncio_loop_connect_read_pipe(struct asyncio_loop *loop, asyncio_protocol_factory *factory,
+                                                 void *arg, int fd, struct asyncio_transport **ret_transport,
+                                                 struct asyncio_protocol **ret_protocol);
+
+/* The same for the end that writes. */
+ASYNCIO_ASYNC int asyncio_loop_connect_write_pipe(struct asyncio_loop *loop, asyncio_protocol_factory *factory,
+                                                  void *arg, int fd, struct asyncio_transport **ret_transport,
+                                                  struct asyncio_protocol **ret_protocol);
+
+/* Python's StreamReaderProtocol: a protocol that feeds a reader, for straight-line code over a transport that no stream
+ * is made for, such as a pipe:
+ *
+ *     struct asyncio_streamreaderprotocol input;
+ *
+ *     r = asyncio_streamreaderprotocol_init(&input, 0);
+ *     ...
+ *     r = asyncio_loop_connect_read_pipe(loop, asyncio_streamreaderprotocol, &input, dup(0), NULL, NULL);
+ *     ...
+ *     while ((n = asyncio_streamreader_readline(input.reader, &line)) > 0)
+ *         ...
+ *     r = asyncio_streamreaderprotocol_close(&input);
+ *     asyncio_streamreaderprotocol_fini(&input);
+ *
+ * It is the caller's memory, for one transport at most, and must not move. */
+struct asyncio_streamreaderprotocol {
+    struct asyncio_protocol protocol;
+    struct asyncio_streamreader *reader;    /* what it feeds, from init to fini; borrowed */
+    struct asyncio_transport *transport;    /* NULL before connection_made and behind connection_lost */
+    int error;                              /* what connection_lost said, or why it was aborted */
+    struct asyncio_event room, gone;        /* the library's: nothing pauses writing; connection_lost was called */
+};
+
+/* Prepares one; `limit`: of the reader, in bytes, 0: the default. Returns: 0; -EINVAL; -ENOMEM; -ASYNCIO_ENOLOOP. */
+ASYNCIO_API int asyncio_streamreaderprotocol_init(struct asyncio_streamreaderprotocol *protocol, size_t limit);
+
+/* Ends one that has no transport, or none any more. NULL is allowed. */
+ASYNCIO_API void asyncio_streamreaderprotocol_fini(struct asyncio_streamreaderprotocol *protocol);
+
+/* The factory for the calls above, with the structure as its argument. Returns: its protocol. */
+ASYNCIO_API struct asyncio_protocol *asyncio_streamreaderprotocol(void *protocol);
+
+/* Writes to its transport, then waits while too much is kept. Returns: 0; as asyncio_transport_write; what the
+ * transport was lost with, -ECONNRESET when that was nothing; -ASYNCIO_ENOTASK. Cancelled: the data are written or
+ * kept. */
+ASYNCIO_ASYNC int asyncio_streamreaderprotocol_write(struct asyncio_streamreaderprotocol *protocol, const void *data,
+                                                     size_t size);
+
+/* Closes its transport, if there is one, and waits until that is lost. Returns: 0; what it was lost with;
+ * -ASYNCIO_ENOTASK. Cancelled: it is closing. */
+ASYNCIO_ASYNC int asyncio_streamreaderprotocol_close(struct asyncio_streamreaderprotocol *protocol);
+
+/* Python's form of the chapter "Datagrams": makes an endpoint, with the same keywords, whose datagrams the protocol of
+ * factory(arg) receives; it needs datagram_received. connection_made has run before this returns. Of the callbacks of
+ * streams there are connection_made, connection_lost, pause_writing and resume_writing. An error concerns one datagram:
+ * error_received is told of it, if there is one, and the transport goes on.
+ * Returns: 0, and both, borrowed: the transport is gone after connection_lost; as asyncio_open_datagram_endpoint;
+ * -ASYNCIO_EINVALIDSTATE when the factory gives none, -EINVAL when it lacks datagram_received; -EXDEV outside of the
+ * loop. Cancelled: nothing is left of it, but a protocol that was made has connection_lost. */
+ASYNCIO_ASYNC int asyncio_loop_create_datagram_endpoint_kw(struct asyncio_loop *loop, asyncio_protocol_factory *factory,
+                                                           void *arg, struct asyncio_transport **ret_transport,
+                                                           struct asyncio_protocol **ret_protocol,
+                                                           const struct asyncio_datagram_endpoint_kw *kw);
+
+#define asyncio_loop_create_datagram_endpoint(...) \
+    ASYNCIO__CREATE_DATAGRAM_ENDPOINT(__VA_ARGS__, .size = sizeof(struct asyncio_datagram_endpoint_kw))
+#define ASYNCIO__CREATE_DATAGRAM_ENDPOINT(loop, factory, arg, ret_transport, ret_protocol, ...) \
+    asyncio_loop_create_datagram_endpoint_kw((loop), (factory), (arg), (ret_transport), (ret_protocol), \
+                                             &(const struct asyncio_datagram_endpoint_kw){__VA_ARGS__})
+
+/* Sends a datagram, which may be empty: at once if the kernel takes it, else a copy of it later. Never waits. A NULL
+ * address is the remote one. Kept datagrams count 8 bytes more than they have. Errors of the kernel go to
+ * error_received. Returns: 0; -EINVAL for another address than the remote one of an endpoint that has one, for none
+ * where there is none, and for a transport of streams; -ENOMEM, and nothing has happened. */
+ASYNCIO_API int asyncio_transport_sendto(struct asyncio_transport *transport, const void *data, size_t size,
+                                         const struct asyncio_address *address);
 
 /* ================================================================================================== Looking inside */
 

@@ -118,6 +118,10 @@ enum asyncio_opcode {
     ASYNCIO_OP_SENDTO,   /* datagram; result: bytes; to the connected peer when datagram.address is NULL; -ENOBUFS when
                             a Unix socket that it is not connected to has no room: no event would tell of any */
     ASYNCIO_OP_SENDFILE, /* sendfile: from a regular file to the socket; result: bytes, 0 at the end of the file */
+    ASYNCIO_OP_RECVMSGS, /* batch, of a datagram socket: what is there, as recvmmsg(2); result: how many datagrams. An
+                            error that comes after one is told by the next operation */
+    ASYNCIO_OP_SENDMSGS, /* batch: as many in order as there is room for, as sendmmsg(2); result: how many; the error of
+                            the first, -ENOBUFS as with SENDTO */
 
     /* From here on an operation never waits: submit finishes it at once. */
     ASYNCIO_OP_SOCKET,     /* make; result: fd */
@@ -188,6 +192,14 @@ struct asyncio_op_datagram {
     int flags;
 };
 
+struct asyncio_op_batch {
+    struct asyncio_datagram *datagrams; /* SENDMSGS only reads them */
+    size_t n;                           /* more than 64 count as 64 */
+    const struct asyncio_address *to;   /* SENDMSGS: for those whose info.address is empty; NULL: the connected peer */
+    bool detailed; /* RECVMSGS: fill in info.destination, without its port, and info.interface; of sockets of the
+                      internet for which IP_PKTINFO or IPV6_RECVPKTINFO is on */
+};
+
 struct asyncio_op_sendfile {
     int file; /* of the process, in every back end but the simulator, which has none: -EOPNOTSUPP */
     int64_t offset;
@@ -228,6 +240,7 @@ struct asyncio_op {
         struct asyncio_op_address address;
         struct asyncio_op_vector vector;
         struct asyncio_op_datagram datagram;
+        struct asyncio_op_batch batch;
         struct asyncio_op_sendfile sendfile;
         struct asyncio_op_name name;
         struct asyncio_op_option option;
@@ -307,6 +320,16 @@ ASYNCIO_ASYNC int64_t asyncio_op_await(struct asyncio_op *op);
 /* The same without asyncio_io_point, for whoever has been through that and then looked again at what the operation is
  * about: while a task yields there, others may close an fd, and its number may come to stand for something else. */
 ASYNCIO_ASYNC int64_t asyncio_op_park(struct asyncio_op *op);
+
+/* ====================================================================================================== Transports */
+
+/* Makes a transport of a connected stream socket of the loop's back end, an fd that is the transport's from then on,
+ * also on failure. connection_made follows in a later turn. What was written before it is closed has 30 seconds to be
+ * sent.
+ * Returns: 0; -EINVAL, also for a protocol that has neither data_received nor get_buffer and buffer_updated; -ENOMEM;
+ * -ASYNCIO_ECLOSED for a closed loop. */
+ASYNCIO_API int asyncio_transport_open(struct asyncio_loop *loop, int fd, struct asyncio_protocol *protocol,
+                                       struct asyncio_transport **ret_transport);
 
 /* ======================================================================================================= Embedding */
 

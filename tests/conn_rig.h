@@ -28,6 +28,10 @@ struct subject {
     bool stays; /* `ended` answers that */
     void (*on_received)(struct subject *subject);
     bool is_open; /* initialised and not lost */
+
+    /* TLS. */
+    int secured; /* how often that was said */
+    void (*on_secured)(struct subject *subject);
 };
 
 /* The peer reads `at_a_time` bytes every `every` seconds. */
@@ -143,7 +147,7 @@ static inline void say_paused(struct asyncio__conn *conn)
     struct subject *self = subject_of(conn);
 
     EXPECT(conn->is_paused);
-    EXPECT(conn->kept.size > conn->high);
+    EXPECT(asyncio__conn_kept(conn) > conn->high);
     self->paused++;
     trace("%s: paused", self->name);
     if (self->on_paused)
@@ -155,7 +159,7 @@ static inline void say_resumed(struct asyncio__conn *conn)
     struct subject *self = subject_of(conn);
 
     EXPECT(!conn->is_paused);
-    EXPECT(conn->kept.size <= conn->low || conn->error);
+    EXPECT(asyncio__conn_kept(conn) <= conn->low || conn->error);
     self->resumed++;
     trace("%s: resumed", self->name);
     if (self->on_resumed)
@@ -196,7 +200,7 @@ static inline void take(struct asyncio__conn *conn, const void *data, size_t siz
 
     EXPECT(size > 0);
     EXPECT(conn->is_reading);
-    EXPECT_INT(conn->state, ASYNCIO__CONN_OPEN);
+    EXPECT(conn->state == ASYNCIO__CONN_OPEN || (conn->tls && conn->state == ASYNCIO__CONN_CLOSING));
     check_tagged(data, self->received, size);
     self->received += size;
     self->deliveries++;
@@ -212,9 +216,23 @@ static inline bool say_ended(struct asyncio__conn *conn)
     return self->stays;
 }
 
+static inline void say_secured(struct asyncio__conn *conn, int error)
+{
+    struct subject *self = subject_of(conn);
+
+    self->secured++;
+    if (error)
+        trace("%s: not secured: %s", self->name, asyncio_errorname(error));
+    else
+        trace("%s: secured", self->name);
+    if (self->on_secured)
+        self->on_secured(self);
+}
+
 /* Push mode: what comes is lent, or read into the subject's memory. */
-static const struct asyncio__conn_events lent = {say_paused, say_resumed, say_lost, NULL, take, say_ended};
-static const struct asyncio__conn_events into = {say_paused, say_resumed, say_lost, name_memory, take, say_ended};
+static const struct asyncio__conn_events lent = {say_paused, say_resumed, say_lost, NULL, take, say_ended, say_secured};
+static const struct asyncio__conn_events into = {say_paused, say_resumed, say_lost,   name_memory,
+                                                 take,       say_ended,   say_secured};
 
 /* ----------------------------------------------------------------------------------------------------------- Setup */
 

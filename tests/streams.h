@@ -1,4 +1,5 @@
-/* streams.h -- for tests of streams: a reader that is fed, or two ends of a connection.
+/* streams.h -- for tests of streams: a reader that is fed, or two ends of a connection. A file that defines OVER_TLS
+ * and includes another's tests runs them with TLS between the two ends.
  *
  * During a fault sweep nothing may wait for what will not come: once something went wrong, what EXPECT_CALL would have
  * called is not called any more. */
@@ -6,6 +7,10 @@
 
 #include "crew.h"
 #include "lib/streams.h"
+
+#ifdef OVER_TLS
+#include "tls_rig.h"
+#endif
 
 #include <sys/socket.h>
 
@@ -27,6 +32,9 @@ static bool broken;
         test__expect_int(__FILE__, __LINE__, #call, (long long)got_, (expected)); \
     } while (0)
 
+#ifdef OVER_TLS
+#define TEST_BOTH(name, why) TEST_ONE(name##_secured, why, CONNECTED)
+#else
 /* A test that runs twice, with a reader that is fed and with one of a connection. */
 #define TEST_BOTH(name, why)                 \
     static int body_of_##name(void *arg);    \
@@ -41,6 +49,8 @@ static bool broken;
         EXPECT_INT(play(body_of_##name), 0); \
     }                                        \
     static int body_of_##name(void *arg __attribute__((unused)))
+
+#endif
 
 /* The same for one of the two only. */
 #define TEST_ONE(name, why, which)           \
@@ -78,6 +88,35 @@ static inline void connect_ends(const struct asyncio__stream_options *options)
         broken = true;
 }
 
+/* Changes both ends to TLS, the peer as the server's side. */
+static inline void secure_ends(void)
+{
+#ifdef OVER_TLS
+    broken |= !have_contexts();
+    if (!broken)
+        EXPECT_CALL(upgrade_both(writer, peer), 0);
+#endif
+}
+
+static inline void drop_security(void)
+{
+#ifdef OVER_TLS
+    /* What was closed announces its end. */
+    turns(20);
+    drop_contexts();
+#endif
+}
+
+/* Ends what the peer writes; with TLS there is no half of a connection. */
+static inline void end_peer(void)
+{
+#ifdef OVER_TLS
+    asyncio_streamwriter_close(peer);
+#else
+    EXPECT_CALL(asyncio_streamwriter_write_eof(peer), 0);
+#endif
+}
+
 /* A reader of the kind that is asked for. */
 static inline void open_reader(size_t limit)
 {
@@ -88,6 +127,8 @@ static inline void open_reader(size_t limit)
         EXPECT_CALL(asyncio_streamreader(&reader, .limit = limit), 0);
     else
         connect_ends(&(struct asyncio__stream_options){.limit = limit});
+    if (side == CONNECTED)
+        secure_ends();
 }
 
 /* Gives back whatever there is. */
@@ -99,6 +140,7 @@ static inline void close_streams(void)
     peer_reader = asyncio_streamreader_unref(peer_reader);
     writer = asyncio_streamwriter_unref(writer);
     peer = asyncio_streamwriter_unref(peer);
+    drop_security();
 }
 
 /* Sends data to the reader. */
@@ -120,7 +162,16 @@ static inline void feed_eof(void)
     if (side == FED)
         EXPECT_CALL(asyncio_streamreader_feed_eof(reader), 0);
     else
-        EXPECT_CALL(asyncio_streamwriter_write_eof(peer), 0);
+        end_peer();
+}
+
+/* Starts somebody without whom the test would wait for ever: a fault may have come in between. */
+static inline void rely_on(asyncio_coro *fn, void *arg, const char *name)
+{
+    struct asyncio_future *task = spawn(fn, arg, name);
+
+    turns(2);
+    broken |= asyncio_future_done(task) && asyncio_future_exception(task) < 0;
 }
 
 /* Writes until the kernel has taken all that it takes, and sets the marks so that the writer is full. */

@@ -434,6 +434,51 @@ TEST(close_in_get_buffer, "TR-01: closed while it asks for memory, it receives n
     close_push_rig();
 }
 
+/* ----------------------------------------------------------------------------------------------------------- Owners */
+
+static void change_inside(struct subject *self)
+{
+    asyncio__conn_set_events(&self->conn, both[self->deliveries % 3 == 0]);
+    if (self->deliveries % 5 == 0)
+        asyncio__conn_stop_reading(&self->conn);
+}
+
+static void changes_owner(const char *options)
+{
+    open_rig(options, &pull_events);
+    if (!subject.is_open) {
+        close_rig();
+        return;
+    }
+    asyncio__conn_set_events(&subject.conn, &into);
+    EXPECT(!subject.conn.is_reading);
+    subject.memory_size = 10;
+    subject.on_received = change_inside;
+    start_reading();
+    start_sender(5000, 700, 1000, true);
+    for (int i = 0; i < 2000 && subject.is_open; i++) {
+        asyncio__conn_set_events(&subject.conn, both[i % 2]);
+        one_turn();
+        if (!subject.is_open)
+            break;
+        asyncio__conn_set_events(&subject.conn, both[i / 2 % 2]);
+        start_reading();
+        run_for(0.0003);
+    }
+    EXPECT_INT(subject.received, 5000);
+    EXPECT_INT(subject.lost, 1);
+    trace_clear();
+    close_push_rig();
+}
+
+TEST(set_events, "TR-10: a new owner may have memory of his own or not; nothing is lost or received twice, and reading "
+                 "goes on or not as before")
+{
+    changes_owner(NULL);
+    changes_owner("later=60,short=40");
+    changes_owner("later=100,delay=100,short=70");
+}
+
 /* --------------------------------------------------------------------------------------------------- The loop's end */
 
 TEST(loop_close, "a loop closes while connections read, were stopped, or have data that came late")

@@ -359,6 +359,40 @@ TEST_NO_SWEEP(cxx_keywords, "T-01: the functions behind the macros take zeroed k
     EXPECT_INT(run(all_keywords, nullptr), 0);
 }
 
+static int never_served(asyncio_streamreader *, asyncio_streamwriter *, void *)
+{
+    return 0;
+}
+
+static int keywords_of_tls(void *)
+{
+    asyncio_connection_kw connection = {};
+    asyncio_start_tls_kw start = {};
+    asyncio_server_kw serving = {};
+    asyncio_streamreader *reader = nullptr;
+    asyncio_streamwriter *writer = nullptr;
+    asyncio_server *server = nullptr;
+
+    connection.size = sizeof connection;
+    connection.server_hostname = "localhost";
+    EXPECT_INT(asyncio_open_connection_kw("127.0.0.1", 1, &reader, &writer, &connection), -EINVAL);
+    connection.ssl = ASYNCIO_SSL_DEFAULT;
+    connection.server_hostname = nullptr;
+    EXPECT_INT(asyncio_open_unix_connection_kw("@nobody", &reader, &writer, &connection), -EINVAL);
+    serving.size = sizeof serving;
+    serving.ssl_handshake_timeout = 1;
+    EXPECT_INT(asyncio_start_server_kw(never_served, nullptr, "127.0.0.1", 0, &server, &serving), -EINVAL);
+    start.size = sizeof start;
+    start.server_side = true;
+    EXPECT_INT(asyncio_streamwriter_start_tls_kw(writer, ASYNCIO_SSL_DEFAULT, &start), -EINVAL);
+    return 0;
+}
+
+TEST_NO_SWEEP(cxx_keywords_of_tls, "N-01: the keywords of TLS from C++", SEES_FAULTS)
+{
+    EXPECT_INT(run(keywords_of_tls, nullptr), 0);
+}
+
 TEST_NO_SWEEP(cxx_run, "R-01: asyncio_run and a runner from C++", SEES_FAULTS)
 {
     struct asyncio_run_kw keywords = {};

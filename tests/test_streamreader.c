@@ -141,7 +141,7 @@ TEST_BOTH(read_everything_of_much, "ST-06: read_to_end takes more than any limit
 
     open_reader(1000);
     pattern_size = 300000;
-    spawn(feed_pattern, NULL, "feeder");
+    rely_on(feed_pattern, NULL, "feeder");
     EXPECT_CALL(asyncio_streamreader_read_to_end(reader, SIZE_MAX, &data), pattern_size);
     EXPECT(data && is_pattern(data, 0, pattern_size));
     asyncio_free(data);
@@ -172,7 +172,7 @@ TEST_BOTH(readexactly_beyond_the_limit, "ST-07 #89: readexactly of more than the
 
     open_reader(100);
     pattern_size = sizeof data + 10;
-    spawn(feed_pattern, NULL, "feeder");
+    rely_on(feed_pattern, NULL, "feeder");
     EXPECT_CALL(asyncio_streamreader_readexactly(reader, data, 50), 50);
     EXPECT(is_pattern(data, 0, 50));
     EXPECT_CALL(asyncio_streamreader_readexactly(reader, data, 60000), 60000);

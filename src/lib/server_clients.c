@@ -1,26 +1,13 @@
-/* server_clients.c -- the clients of a server: what serves them, and how they are brought to an end.
+/* server_clients.c -- the clients of a server: who they are, and how they are brought to an end. What serves them is
+ * their service: server_streams.c or server_protocols.c.
  *
  * A client is one of the server's from the moment it is accepted until its connection is lost and its task has ended,
  * whichever comes last: what client_connected and its argument refer to must live until then, and wait_closed tells
  * when that is. */
 #include "../base/mem.h"
-#include "../loop/handles.h"
-#include "../task/task.h"
 #include "servers.h"
-#include "sockets.h"
-#include "streams.h"
 
 #include <math.h>
-
-struct client {
-    struct asyncio_link link; /* of the server's clients */
-    struct asyncio_server *server;
-    struct asyncio_streamreader *reader; /* two references until the task has ended */
-    struct asyncio_streamwriter *writer; /* valid while it is connected, or runs */
-    struct asyncio_future *task;         /* borrowed, while it runs */
-    bool is_connected, is_running;
-    int result; /* what client_connected returned */
-};
 
 /* ---------------------------------------------------------------------------------------------------------- Clients */
 
@@ -30,7 +17,7 @@ static bool is_full(const struct asyncio_server *server)
 }
 
 /* Something of a client has ended; perhaps that was the last of it. */
-static void client_changed(struct client *client)
+static void client_changed(struct asyncio__client *client)
 {
     struct asyncio_server *server = client->server;
 
@@ -47,134 +34,84 @@ static void client_changed(struct client *client)
     asyncio__server_drop(server);
 }
 
-static void connection_lost(void *arg)
+void asyncio__client_add(struct asyncio_server *server, struct asyncio__client *client)
 {
-    struct client *client = arg;
-
-    client->is_connected = false;
-    client->server->n_connected--;
-    client_changed(client);
-}
-
-static int run_client(void *arg)
-{
-    struct client *client = arg;
-
-    client->task = asyncio_current_task();
-    client->result = client->server->client_connected(client->reader, client->writer, client->server->arg);
-    return client->result;
-}
-
-/* The task of a client is over, or was never begun: a plain callback, in the context of the task. */
-static void client_returned(void *arg)
-{
-    struct client *client = arg;
-    struct asyncio_server *server = client->server;
-
-    if (client->result < 0 && client->result != -ECANCELED) {
-        client->task->retrieved = true;
-        asyncio__report(client->task, "Unhandled exception in client_connected_cb", client->result);
-    }
-    /* Also if somebody else has references: there will be nobody to go on with it. */
-    if (client->result < 0 || server->is_stopping)
-        asyncio_streamwriter_close(client->writer);
-    asyncio__stream_release(client->reader, client->writer);
-    client->task = NULL;
-    client->is_running = false;
-    server->n_running--;
-    client_changed(client);
-}
-
-#define CLIENT_NAME_SIZE 28
-
-/* "client 1", from the end of the memory; printing it would take half of all that a client's beginning does. */
-static const char *name_client(char memory[CLIENT_NAME_SIZE], uint64_t number)
-{
-    static const char first[] = "client ";
-    char *at = memory + CLIENT_NAME_SIZE - 1;
-
-    *at = '\0';
-    do
-        *--at = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    at -= sizeof first - 1;
-    memcpy(at, first, sizeof first - 1);
-    return at;
-}
-
-struct start {
-    struct client *client;
-    int error;
-};
-
-/* Starts the task of a client; called in the server's context. */
-static void start_client(void *arg)
-{
-    struct start *start = arg;
-    struct client *client = start->client;
-    struct asyncio_server *server = client->server;
-    struct asyncio_future *task;
-    char memory[CLIENT_NAME_SIZE];
-    const char *name = name_client(memory, ++server->last_number);
-
-    task = asyncio_loop_create_task_kw(server->loop, run_client, client,
-                                       &(const struct asyncio_task_kw){
-                                           .size = sizeof(struct asyncio_task_kw),
-                                           .name = name,
-                                           .free_arg = client_returned,
-                                           .source = server->source,
-                                       });
-    /* It may have ended already: an eager one, or one that could not be made. */
-    if (client->is_running)
-        client->task = task;
-    else if (!asyncio_future_get_loop(task))
-        start->error = asyncio_future_exception(task);
-    asyncio_future_unref(task);
-}
-
-int asyncio__server_serve(struct asyncio__acceptor *acceptor, int fd)
-{
-    struct asyncio_server *server = CONTAINER_OF(acceptor, struct asyncio_server, acceptor);
-    struct client *client = asyncio__calloc(sizeof *client);
-    const struct asyncio__stream_options options = {
-        .limit = server->limit,
-        .close_timeout = server->close_timeout,
-        .lost = connection_lost,
-        .arg = client,
-    };
-    struct start start = {.client = client};
-    int r;
-
-    if (!client) {
-        asyncio__fd_close(server->loop, fd);
-        return -ENOMEM;
-    }
-    r = asyncio__stream_open(server->loop, fd, &options, &client->reader, &client->writer);
-    if (r < 0) {
-        asyncio__free(client);
-        return r;
-    }
     client->server = server;
     client->is_connected = client->is_running = true;
-    client->result = -ECANCELED; /* unless it is begun */
     list_push_back(&server->clients, &client->link);
     server->n_clients++;
     server->n_connected++;
     server->n_running++;
     asyncio__server_hold(server);
     if (is_full(server))
-        asyncio__acceptor_pause(acceptor);
-    asyncio__call_in_context(&server->context, start_client, &start);
-    return start.error;
+        asyncio__acceptor_pause(&server->acceptor);
+}
+
+void asyncio__client_waits(struct asyncio__client *client)
+{
+    client->is_running = false;
+    client->server->n_running--;
+}
+
+void asyncio__client_begins(struct asyncio__client *client)
+{
+    client->is_running = true;
+    client->server->n_running++;
+}
+
+void asyncio__client_disconnected(struct asyncio__client *client)
+{
+    client->is_connected = false;
+    client->server->n_connected--;
+    client_changed(client);
+}
+
+void asyncio__client_ended(struct asyncio__client *client)
+{
+    client->is_running = false;
+    client->server->n_running--;
+    client_changed(client);
+}
+
+void asyncio__server_report(const struct asyncio_server *server, const char *message, int error)
+{
+    asyncio_loop_call_exception_handler(server->loop, &(const struct asyncio_exception_context){
+                                                          .size = sizeof(struct asyncio_exception_context),
+                                                          .message = message,
+                                                          .error = error,
+                                                      });
+}
+
+void asyncio__server_handshake_failed(struct asyncio_server *server, const char *detail, int error)
+{
+    bool has_detail = detail && *detail;
+    char message[256];
+
+    /* It was us. */
+    if (error == -ASYNCIO_ECLOSED)
+        return;
+    server->acceptor.counts.handshakes_failed++;
+    if (!asyncio_loop_get_debug(server->loop))
+        return;
+    snprintf(message, sizeof message, "TLS handshake with a client failed%s%s", has_detail ? ": " : "",
+             has_detail ? detail : "");
+    asyncio__server_report(server, message, error);
+}
+
+int asyncio__server_serve(struct asyncio__acceptor *acceptor, int fd)
+{
+    struct asyncio_server *server = CONTAINER_OF(acceptor, struct asyncio_server, acceptor);
+
+    return server->serving.service->serve(server, fd);
 }
 
 /* The client whose task is the running one; NULL when it is none of them. */
-static const struct client *find_self(const struct asyncio_server *server)
+static const struct asyncio__client *find_self(const struct asyncio_server *server)
 {
     const struct asyncio_future *self = asyncio_current_task();
 
     for (const struct asyncio_link *link = server->clients.next; link != &server->clients; link = link->next) {
-        const struct client *client = CONST_CONTAINER_OF(link, struct client, link);
+        const struct asyncio__client *client = CONST_CONTAINER_OF(link, struct asyncio__client, link);
 
         if (client->task == self)
             return client;
@@ -189,48 +126,48 @@ bool asyncio__server_is_client(const struct asyncio_server *server)
 
 /* --------------------------------------------------------------------------------------------------------- Stopping */
 
-/* Calls one of the writers' functions for every connection but one's own. */
-static void for_each_connection(struct asyncio_server *server, const struct client *self,
-                                void (*call)(struct asyncio_streamwriter *writer))
+/* Calls a function of the service for every connection but one's own. */
+static void for_each_connection(struct asyncio_server *server, const struct asyncio__client *self,
+                                void (*call)(struct asyncio__client *client))
 {
     struct asyncio_link *link, *next;
 
     LIST_FOR_EACH(link, next, &server->clients) {
-        struct client *client = LIST_ENTRY(link, struct client, link);
+        struct asyncio__client *client = LIST_ENTRY(link, struct asyncio__client, link);
 
         if (client->is_connected && client != self)
-            call(client->writer);
+            call(client);
     }
 }
 
 void asyncio_server_close_clients(struct asyncio_server *server)
 {
     if (server)
-        for_each_connection(server, NULL, asyncio_streamwriter_close);
+        for_each_connection(server, NULL, server->serving.service->close);
 }
 
 void asyncio_server_abort_clients(struct asyncio_server *server)
 {
     if (server)
-        for_each_connection(server, NULL, asyncio_streamwriter_abort);
+        for_each_connection(server, NULL, server->serving.service->abort);
 }
 
-/* Cancels the tasks that still run; who has none is left to close. Returns: how many. */
-static ssize_t cancel_clients(struct asyncio_server *server, const struct client *self)
+/* Ends those that are still served; who is not is left to close. Returns: how many. */
+static ssize_t cancel_clients(struct asyncio_server *server, const struct asyncio__client *self)
 {
     struct asyncio_link *link, *next;
     ssize_t n = 0;
 
     server->is_stopping = true;
     LIST_FOR_EACH(link, next, &server->clients) {
-        struct client *client = LIST_ENTRY(link, struct client, link);
+        struct asyncio__client *client = LIST_ENTRY(link, struct asyncio__client, link);
 
         if (client == self)
             continue;
         if (client->is_running)
-            n += asyncio_future_cancel(client->task) > 0;
+            n += server->serving.service->end(client);
         else
-            asyncio_streamwriter_close(client->writer);
+            server->serving.service->close(client);
     }
     return n;
 }
@@ -238,7 +175,7 @@ static ssize_t cancel_clients(struct asyncio_server *server, const struct client
 /* What is left of the clients but for oneself. */
 enum left { TASKS = 1, CONNECTIONS = 2 };
 
-static bool is_left(const struct asyncio_server *server, const struct client *self, int what)
+static bool is_left(const struct asyncio_server *server, const struct asyncio__client *self, int what)
 {
     size_t n_running = server->n_running - (self ? 1 : 0);
     size_t n_connected = server->n_connected - (self && self->is_connected ? 1 : 0);
@@ -247,7 +184,7 @@ static bool is_left(const struct asyncio_server *server, const struct client *se
 }
 
 /* Waits until nothing of that is left. Returns: 0; -ETIMEDOUT; -ECANCELED; -ENOMEM. */
-static int wait_for_clients(struct asyncio_server *server, const struct client *self, int what, double seconds)
+static int wait_for_clients(struct asyncio_server *server, const struct asyncio__client *self, int what, double seconds)
 {
     struct asyncio_timeout timeout;
     int r;
@@ -264,7 +201,7 @@ static int wait_for_clients(struct asyncio_server *server, const struct client *
 
 static ssize_t stop(struct asyncio_server *server, double seconds)
 {
-    const struct client *self = find_self(server);
+    const struct asyncio__client *self = find_self(server);
     ssize_t n;
     int r;
 
@@ -275,7 +212,7 @@ static ssize_t stop(struct asyncio_server *server, double seconds)
     n = cancel_clients(server, self);
     r = wait_for_clients(server, self, TASKS | CONNECTIONS, server->close_timeout);
     if (r == -ETIMEDOUT) {
-        for_each_connection(server, self, asyncio_streamwriter_abort);
+        for_each_connection(server, self, server->serving.service->abort);
         r = wait_for_clients(server, self, CONNECTIONS, ASYNCIO_FOREVER);
     }
     return r < 0 ? r : n;

@@ -9,6 +9,7 @@
 #include "../base/mem.h"
 #include "../task/task.h"
 #include "sockets.h"
+#include "tls_keywords.h"
 
 #include <math.h>
 #include <sys/socket.h>
@@ -24,6 +25,7 @@ static void free_if_unused(struct asyncio_server *server)
         return;
     asyncio__server_sockets_fini(&server->sockets);
     asyncio_context_unref(server->context);
+    asyncio_ssl_context_unref(server->tls.options.context);
     asyncio__free(server);
 }
 
@@ -78,12 +80,14 @@ static void acceptor_closed(struct asyncio__acceptor *acceptor)
 /* Makes a server over sockets, which are its own from then on, also on failure.
  * Returns: 0, and a server with one reference; a negative error. */
 static int make(struct asyncio_loop *loop, struct asyncio__server_sockets *sockets,
-                asyncio_client_connected *client_connected, void *arg, const struct asyncio_server_kw *kw,
+                const struct asyncio__serving *serving, const struct asyncio_server_kw *kw,
                 struct asyncio_server **ret_server)
 {
     struct asyncio_server *server = asyncio__calloc(sizeof *server);
     int r = server ? asyncio__context_choose(NULL, &server->context) : -ENOMEM;
 
+    if (r == 0)
+        r = asyncio__tls_of_server(kw, &server->tls);
     if (r == 0) {
         server->acceptor.accepted = asyncio__server_serve;
         server->acceptor.closed = acceptor_closed;
@@ -100,8 +104,7 @@ static int make(struct asyncio_loop *loop, struct asyncio__server_sockets *socke
     server->loop = loop;
     server->refs = 1;
     server->holds = 1;
-    server->client_connected = client_connected;
-    server->arg = arg;
+    server->serving = *serving;
     server->source = kw->source;
     server->limit = kw->limit;
     server->max_connections = kw->max_connections;
@@ -110,6 +113,7 @@ static int make(struct asyncio_loop *loop, struct asyncio__server_sockets *socke
     list_init(&server->clients);
     list_init(&server->closers);
     list_init(&server->watchers);
+    asyncio_ssl_context_ref(server->tls.options.context);
     *ret_server = server;
     return 0;
 }
@@ -139,11 +143,11 @@ static int start_serving(struct asyncio_server *server)
 
 /* What all servers have in common, once their sockets are bound. */
 static int start(struct asyncio_loop *loop, struct asyncio__server_sockets *sockets,
-                 asyncio_client_connected *client_connected, void *arg, const struct asyncio_server_kw *kw,
+                 const struct asyncio__serving *serving, const struct asyncio_server_kw *kw,
                  struct asyncio_server **ret_server)
 {
     struct asyncio_server *server = NULL;
-    int r = make(loop, sockets, client_connected, arg, kw, &server);
+    int r = make(loop, sockets, serving, kw, &server);
 
     if (r == 0 && !kw->no_start_serving)
         r = start_serving(server);
@@ -157,12 +161,13 @@ static int start(struct asyncio_loop *loop, struct asyncio__server_sockets *sock
 
 static const struct asyncio_server_kw no_kw = {.size = sizeof(struct asyncio_server_kw)};
 
-static int check(asyncio_client_connected *client_connected, struct asyncio_server **ret_server,
+static int check(const struct asyncio__serving *serving, struct asyncio_server **ret_server,
                  const struct asyncio_server_kw *kw)
 {
     bool is_any_family = kw->family == 0 || kw->family == AF_INET || kw->family == AF_INET6;
 
-    if (!client_connected || !ret_server || !is_any_family || kw->backlog < 0 || isnan(kw->close_timeout))
+    if (!serving->client_connected == !serving->factory || !ret_server || !is_any_family || kw->backlog < 0 ||
+        isnan(kw->close_timeout))
         return -EINVAL;
     return 0;
 }
@@ -174,48 +179,70 @@ static int refuse(const struct asyncio_server_kw *kw, int error)
     return error;
 }
 
-int asyncio_start_server_kw(asyncio_client_connected *client_connected, void *arg, const char *host, int port,
-                            struct asyncio_server **ret_server, const struct asyncio_server_kw *kw)
+int asyncio__start_server(struct asyncio_loop *loop, const struct asyncio__serving *serving, const char *host, int port,
+                          struct asyncio_server **ret_server, const struct asyncio_server_kw *kw)
 {
     struct asyncio__server_sockets sockets;
-    struct asyncio_loop *loop = NULL;
     int r;
 
     kw = kw ? kw : &no_kw;
-    r = check(client_connected, ret_server, kw);
+    r = check(serving, ret_server, kw);
     if (r == 0 && ((host && kw->hosts) || (kw->sock && (host || kw->hosts || port))))
         r = -EINVAL;
     if (r == 0)
-        r = asyncio__may_wait(NULL, &loop);
+        r = asyncio__may_wait(loop, &loop);
     if (r < 0)
         return refuse(kw, r);
     if (kw->sock)
         r = asyncio__server_take_socket(loop, kw->sock, false, kw, &sockets);
     else
         r = asyncio__server_bind_hosts(loop, host, port, kw, &sockets);
-    return r < 0 ? r : start(loop, &sockets, client_connected, arg, kw, ret_server);
+    return r < 0 ? r : start(loop, &sockets, serving, kw, ret_server);
 }
 
-int asyncio_start_unix_server_kw(asyncio_client_connected *client_connected, void *arg, const char *path,
-                                 struct asyncio_server **ret_server, const struct asyncio_server_kw *kw)
+int asyncio__start_unix_server(struct asyncio_loop *loop, const struct asyncio__serving *serving, const char *path,
+                               struct asyncio_server **ret_server, const struct asyncio_server_kw *kw)
 {
     struct asyncio__server_sockets sockets;
-    struct asyncio_loop *loop = NULL;
     int r;
 
     kw = kw ? kw : &no_kw;
-    r = check(client_connected, ret_server, kw);
+    r = check(serving, ret_server, kw);
     if (r == 0 && (kw->hosts || kw->family || kw->reuse_port || !path == !kw->sock))
         r = -EINVAL;
     if (r == 0)
-        r = asyncio__may_wait(NULL, &loop);
+        r = asyncio__may_wait(loop, &loop);
     if (r < 0)
         return refuse(kw, r);
     if (kw->sock)
         r = asyncio__server_take_socket(loop, kw->sock, true, kw, &sockets);
     else
         r = asyncio__server_bind_path(loop, path, kw, &sockets);
-    return r < 0 ? r : start(loop, &sockets, client_connected, arg, kw, ret_server);
+    return r < 0 ? r : start(loop, &sockets, serving, kw, ret_server);
+}
+
+int asyncio_start_server_kw(asyncio_client_connected *client_connected, void *arg, const char *host, int port,
+                            struct asyncio_server **ret_server, const struct asyncio_server_kw *kw)
+{
+    const struct asyncio__serving serving = {
+        .service = &asyncio__stream_service,
+        .client_connected = client_connected,
+        .arg = arg,
+    };
+
+    return asyncio__start_server(NULL, &serving, host, port, ret_server, kw);
+}
+
+int asyncio_start_unix_server_kw(asyncio_client_connected *client_connected, void *arg, const char *path,
+                                 struct asyncio_server **ret_server, const struct asyncio_server_kw *kw)
+{
+    const struct asyncio__serving serving = {
+        .service = &asyncio__stream_service,
+        .client_connected = client_connected,
+        .arg = arg,
+    };
+
+    return asyncio__start_unix_server(NULL, &serving, path, ret_server, kw);
 }
 
 int asyncio_server_start_serving(struct asyncio_server *server)

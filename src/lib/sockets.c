@@ -272,9 +272,14 @@ int asyncio__socket_type(const struct asyncio_socket *socket)
 
 int asyncio__socket_take(struct asyncio_loop *loop, struct asyncio_socket *socket)
 {
+    return asyncio__socket_take_typed(loop, socket, SOCK_STREAM);
+}
+
+int asyncio__socket_take_typed(struct asyncio_loop *loop, struct asyncio_socket *socket, int type)
+{
     int r = check_idle(socket);
 
-    if (socket->loop != loop || socket->type != SOCK_STREAM)
+    if (socket->loop != loop || socket->type != type)
         r = -EINVAL;
     if (r == 0) {
         r = socket->fd;

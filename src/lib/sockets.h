@@ -7,6 +7,9 @@
  * stream socket of that loop. Returns: the fd; -EINVAL; -EBADF; -EBUSY. */
 int asyncio__socket_take(struct asyncio_loop *loop, struct asyncio_socket *socket);
 
+/* The same for a socket of that type, SOCK_DGRAM and so on. */
+int asyncio__socket_take_typed(struct asyncio_loop *loop, struct asyncio_socket *socket, int type);
+
 /* Operations that never wait, on the loop's back end. Returns: their result. */
 int asyncio__fd_close(struct asyncio_loop *loop, int fd);
 int asyncio__fd_bind(struct asyncio_loop *loop, int fd, const struct asyncio_address *address);

@@ -1,6 +1,6 @@
-/* stream_feed.c -- a reader without a connection, which gets what somebody feeds: flow control, waiting, and whatever
- * comes to a reader from outside. What a read has lent stays valid meanwhile: its memory is set aside before the buffer
- * moves. */
+/* stream_feed.c -- a reader that does not receive by itself, but gets what somebody feeds or TLS has decrypted: flow
+ * control, waiting, and whatever comes to a reader from outside. What a read has lent stays valid meanwhile: its memory
+ * is set aside before the buffer moves. */
 #include "../base/mem.h"
 #include "../task/task.h"
 #include "streams.h"
@@ -34,6 +34,14 @@ static const struct asyncio_wait_kind feed_kind = {
     .late = ASYNCIO_LATE_KEEP,
 };
 
+void asyncio__reader_pause(struct asyncio_streamreader *reader)
+{
+    if (reader->is_paused)
+        return;
+    reader->is_paused = true;
+    reader->pause(reader->arg);
+}
+
 void asyncio__reader_resume(struct asyncio_streamreader *reader)
 {
     reader->is_paused = false;
@@ -59,18 +67,22 @@ ASYNCIO__SUSPENDS int asyncio__reader_await_feed(struct asyncio_streamreader *re
     reader->waiter = &waiter;
     r = (int)asyncio_park(&waiter);
     reader->waiter = NULL;
-    return r == 0 ? reader->error : r;
+    if (r != 0)
+        return r;
+    r = asyncio__reader_exception(reader);
+    return r < 0 && reader->stream ? asyncio__stream_explain(reader->stream, r) : r;
 }
 
 /* --------------------------------------------------------------------------------------------------------- Feeding */
 
-/* Lends what was lent from the buffer from memory of its own, so that the buffer may move. Returns: 0; -ENOMEM. */
-static int set_aside(struct asyncio_streamreader *reader)
+int asyncio__reader_set_aside(struct asyncio_streamreader *reader)
 {
     struct asyncio__buffer rest = {.data = NULL};
     size_t size = reader->buffer.size;
     int r = 0;
 
+    if (reader->lent != ASYNCIO__LENT_FROM_BUFFER)
+        return 0;
     if (size > 0)
         r = asyncio__buffer_append(&rest, asyncio__buffer_front(&reader->buffer), size);
     if (r < 0)
@@ -83,15 +95,22 @@ static int set_aside(struct asyncio_streamreader *reader)
     return 0;
 }
 
-static void wake(struct asyncio_streamreader *reader, int result)
+void asyncio__reader_wake(struct asyncio_streamreader *reader, int result)
 {
     if (reader->waiter)
         asyncio_unpark(reader->waiter, result);
 }
 
+void asyncio__reader_fed(struct asyncio_streamreader *reader)
+{
+    asyncio__reader_wake(reader, 1);
+    if (reader->pause && reader->buffer.size / 2 >= reader->limit && reader->buffer.size > reader->limit * 2)
+        asyncio__reader_pause(reader);
+}
+
 int asyncio_streamreader_feed_data(struct asyncio_streamreader *reader, const void *data, size_t size)
 {
-    int r = 0;
+    int r;
 
     if (!reader || (!data && size > 0))
         return -EINVAL;
@@ -99,19 +118,12 @@ int asyncio_streamreader_feed_data(struct asyncio_streamreader *reader, const vo
         return -ASYNCIO_EINVALIDSTATE;
     if (size == 0)
         return 0;
-    if (reader->lent == ASYNCIO__LENT_FROM_BUFFER)
-        r = set_aside(reader);
+    r = asyncio__reader_set_aside(reader);
     if (r == 0)
         r = asyncio__buffer_append(&reader->buffer, data, size);
-    if (r < 0)
-        return r;
-    wake(reader, 1);
-    if (reader->pause && !reader->is_paused && reader->buffer.size / 2 >= reader->limit &&
-        reader->buffer.size > reader->limit * 2) {
-        reader->is_paused = true;
-        reader->pause(reader->arg);
-    }
-    return 0;
+    if (r == 0)
+        asyncio__reader_fed(reader);
+    return r;
 }
 
 int asyncio_streamreader_feed_eof(struct asyncio_streamreader *reader)
@@ -121,7 +133,7 @@ int asyncio_streamreader_feed_eof(struct asyncio_streamreader *reader)
     if (reader->stream)
         return -ASYNCIO_EINVALIDSTATE;
     reader->eof = true;
-    wake(reader, 1);
+    asyncio__reader_wake(reader, 1);
     return 0;
 }
 
@@ -129,8 +141,7 @@ void asyncio__reader_interrupt(struct asyncio_streamreader *reader)
 {
     if (reader->is_receiving)
         asyncio__op_interrupt(&reader->stream->conn.receive, -ASYNCIO_ECLOSED);
-    if (reader->waiter)
-        asyncio_unpark(reader->waiter, 0);
+    asyncio__reader_wake(reader, 0);
 }
 
 int asyncio_streamreader_set_exception(struct asyncio_streamreader *reader, int error)

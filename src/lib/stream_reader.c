@@ -1,5 +1,5 @@
 /* stream_reader.c -- StreamReader: reads that take bytes from a buffer, and fill it from a socket or wait until it is
- * fed (stream_feed.c).
+ * fed or TLS has decrypted something (stream_feed.c, stream_tls.c).
  *
  * - One task at a time is in a read, `is_read`; a read that returns has left the reader in order, whatever it returned.
  * - What a read received is in its caller's hands or in the buffer: a cancel loses nothing.
@@ -82,6 +82,17 @@ static inline ssize_t end(struct asyncio_streamreader *reader, ssize_t result)
     return result;
 }
 
+/* What a read returns first of all. What TLS had decrypted before the connection broke comes before the error; of a
+ * plain connection that is with the kernel still. Returns: 0; a negative error. */
+static __attribute__((noinline)) int first_of_all(const struct asyncio_streamreader *reader, int error)
+{
+    if (reader->error || !reader->stream)
+        return error;
+    if (!reader->pulls && reader->buffer.size > 0)
+        return 0;
+    return asyncio__stream_explain(reader->stream, error);
+}
+
 /* Begins a read. Returns: 0; a negative error, and the read is over. */
 static inline int begin(struct asyncio_streamreader *reader)
 {
@@ -102,8 +113,11 @@ static inline int begin(struct asyncio_streamreader *reader)
         take_back(reader);
     reader->partial_size = reader->consumed = 0;
     r = asyncio__enter_io(task);
-    if (LIKELY(r == 0))
+    if (LIKELY(r == 0)) {
         r = asyncio__reader_exception(reader);
+        if (UNLIKELY(r < 0))
+            r = first_of_all(reader, r);
+    }
     if (UNLIKELY(r < 0))
         return (int)end(reader, r);
     reader->is_entered = true;
@@ -116,6 +130,14 @@ static inline bool has_ended(const struct asyncio_streamreader *reader)
     return reader->eof || (reader->stream && reader->stream->conn.state != ASYNCIO__CONN_OPEN);
 }
 
+/* Returns: 0 at an end in order; a negative error. */
+static __attribute__((noinline)) int why_ended(const struct asyncio_streamreader *reader)
+{
+    int r = asyncio__reader_exception(reader);
+
+    return r < 0 && reader->stream ? asyncio__stream_explain(reader->stream, r) : r;
+}
+
 /* What precedes every wait for more. Returns: 1; 0 at the end; a negative error. */
 static inline int enter(struct asyncio_streamreader *reader)
 {
@@ -124,12 +146,12 @@ static inline int enter(struct asyncio_streamreader *reader)
     if (!reader->is_entered) {
         r = asyncio__enter_io(asyncio__current());
         if (r == 0)
-            r = asyncio__reader_exception(reader);
+            r = reader->error;
         if (r < 0)
             return r;
     }
     reader->is_entered = false;
-    return !has_ended(reader);
+    return LIKELY(!has_ended(reader)) ? 1 : why_ended(reader);
 }
 
 /* ----------------------------------------------------------------------------------------------- From a connection */
@@ -252,7 +274,37 @@ static int fill(struct asyncio_streamreader *reader, size_t wanted)
 
     if (r <= 0)
         return r;
-    return reader->stream ? receive_into_buffer(reader, wanted) : asyncio__reader_await_feed(reader);
+    return reader->pulls ? receive_into_buffer(reader, wanted) : asyncio__reader_await_feed(reader);
+}
+
+/* Waits for what TLS decrypts into the caller's memory: for anything, or until all of it is full. What comes beyond is
+ * in the buffer then. `*got` grows by what has come, also when the wait fails. Returns: as fill. */
+static int fill_directly(struct asyncio_streamreader *reader, char *data, size_t size, bool wants_all, size_t *got)
+{
+    int r = enter(reader);
+
+    if (r <= 0)
+        return r;
+    reader->into = data + *got;
+    reader->into_room = size - *got;
+    reader->wants_all = wants_all;
+    r = asyncio__reader_await_feed(reader);
+    *got = size - reader->into_room;
+    reader->into = NULL;
+    return r;
+}
+
+static ssize_t read_decrypted(struct asyncio_streamreader *reader, char *data, size_t size)
+{
+    size_t got = 0;
+    int r;
+
+    do
+        r = fill_directly(reader, data, size, false, &got);
+    while (r > 0 && got == 0 && reader->buffer.size == 0);
+    if (got > 0 || r < 0)
+        return got > 0 ? (ssize_t)got : r;
+    return (ssize_t)asyncio__buffer_take(&reader->buffer, data, size);
 }
 
 ssize_t asyncio_streamreader_read(struct asyncio_streamreader *reader, void *buffer, size_t size)
@@ -264,11 +316,13 @@ ssize_t asyncio_streamreader_read(struct asyncio_streamreader *reader, void *buf
     r = begin(reader);
     if (UNLIKELY(r < 0) || UNLIKELY(size == 0))
         return r < 0 ? r : end(reader, 0);
-    if (reader->buffer.size == 0 && reader->stream) {
+    if (reader->buffer.size == 0 && reader->pulls) {
         if (UNLIKELY(reader->buffer.data != NULL))
             asyncio__buffer_fini(&reader->buffer);
         return end(reader, receive(reader, buffer, size));
     }
+    if (reader->buffer.size == 0 && reader->stream)
+        return end(reader, read_decrypted(reader, buffer, size));
     while (r >= 0 && reader->buffer.size == 0) {
         r = fill(reader, 1);
         if (r == 0)
@@ -337,7 +391,8 @@ static ssize_t read_exactly_direct(struct asyncio_streamreader *reader, char *da
 
     asyncio__buffer_fini(&reader->buffer);
     while (got < size) {
-        ssize_t r = receive(reader, data + got, size - got);
+        ssize_t r =
+            reader->pulls ? receive(reader, data + got, size - got) : fill_directly(reader, data, size, true, &got);
 
         if (r == 0)
             return incomplete(reader, data, got);
@@ -346,7 +401,8 @@ static ssize_t read_exactly_direct(struct asyncio_streamreader *reader, char *da
                 reader->error = -ENOMEM;
             return r;
         }
-        got += (size_t)r;
+        if (reader->pulls)
+            got += (size_t)r;
     }
     return (ssize_t)size;
 }

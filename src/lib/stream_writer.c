@@ -195,7 +195,7 @@ int asyncio_streamwriter_write_eof(struct asyncio_streamwriter *writer)
 
 bool asyncio_streamwriter_can_write_eof(const struct asyncio_streamwriter *writer)
 {
-    return writer != NULL;
+    return writer && !asyncio__conn_tls(asyncio__conn_of(writer));
 }
 
 void asyncio_streamwriter_close(struct asyncio_streamwriter *writer)
@@ -222,7 +222,7 @@ int asyncio_streamwriter_set_write_buffer_limits(struct asyncio_streamwriter *wr
     if (!writer || high < -1 || low < -1)
         return -EINVAL;
     if (high < 0 && (low < 0 || __builtin_mul_overflow(low, 4, &high)))
-        high = low < 0 ? (ssize_t)ASYNCIO__CONN_HIGH : SSIZE_MAX;
+        high = low < 0 ? (ssize_t)asyncio__stream_high(asyncio__stream_of(writer)) : SSIZE_MAX;
     if (low < 0)
         low = high / 4;
     if (high < low)
@@ -247,7 +247,7 @@ size_t asyncio_streamwriter_get_write_buffer_size(const struct asyncio_streamwri
 {
     if (!writer || asyncio__conn_of(writer)->state == ASYNCIO__CONN_CLOSED)
         return 0;
-    return asyncio__conn_of(writer)->kept.size;
+    return asyncio__conn_kept(asyncio__conn_of(writer));
 }
 
 static int ask_name(const struct asyncio_streamwriter *writer, bool peer, struct asyncio_address *ret_address)

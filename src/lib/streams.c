@@ -13,22 +13,23 @@ void asyncio__stream_free_if_unused(struct asyncio__stream *stream)
     if (!stream->is_lost || stream->reader.refs > 0 || stream->reader.is_read || stream->writer.refs > 0)
         return;
     asyncio__reader_fini(&stream->reader);
+    asyncio__stream_tls_free(stream);
     asyncio__free(stream);
 }
 
 /* There is room again, or will never be. */
-static void wake_drainers(struct asyncio__conn *conn)
+void asyncio__stream_resumed(struct asyncio__conn *conn)
 {
     struct asyncio__stream *stream = CONTAINER_OF(conn, struct asyncio__stream, conn);
 
     asyncio__wake_all(&stream->writer.drainers, conn->error);
 }
 
-static void stream_lost(struct asyncio__conn *conn)
+void asyncio__stream_lost(struct asyncio__conn *conn)
 {
     struct asyncio__stream *stream = CONTAINER_OF(conn, struct asyncio__stream, conn);
 
-    wake_drainers(conn);
+    asyncio__stream_resumed(conn);
     asyncio__wake_all(&stream->writer.closers, conn->error);
     if (stream->lost)
         stream->lost(stream->arg);
@@ -37,8 +38,8 @@ static void stream_lost(struct asyncio__conn *conn)
 }
 
 static const struct asyncio__conn_events stream_events = {
-    .resumed = wake_drainers,
-    .lost = stream_lost,
+    .resumed = asyncio__stream_resumed,
+    .lost = asyncio__stream_lost,
 };
 
 /* The time to flush in, as the keyword has it. Returns: 0; -EINVAL. */
@@ -71,6 +72,8 @@ int asyncio__stream_open(struct asyncio_loop *loop, int fd, const struct asyncio
     asyncio__conn_init(&stream->conn, loop, fd, &stream_events, close_ns);
     asyncio__reader_init(&stream->reader, loop, options->limit);
     stream->reader.stream = stream;
+    stream->reader.pulls = true;
+    stream->is_accepted = options->is_accepted;
     stream->writer.refs = 1;
     stream->writer.source = options->source;
     list_init(&stream->writer.drainers);

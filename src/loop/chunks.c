@@ -77,6 +77,16 @@ struct asyncio__chunk *asyncio__chunks_pop(struct asyncio__chunks *chunks)
     return chunk;
 }
 
+void asyncio__chunks_put_back(struct asyncio__chunks *chunks, struct asyncio__chunk *chunk)
+{
+    assert(chunk->start < chunk->end);
+    chunk->next = chunks->first;
+    chunks->first = chunk;
+    if (!chunks->last)
+        chunks->last = chunk;
+    chunks->size += chunk->end - chunk->start;
+}
+
 void asyncio__chunks_take(struct asyncio__chunks *chunks, size_t size)
 {
     struct asyncio__chunk *chunk = chunks->first;

@@ -35,5 +35,8 @@ void asyncio__chunks_take(struct asyncio__chunks *chunks, size_t size);
 /* Takes the whole first chunk off, which the caller frees; NULL when there is none. */
 struct asyncio__chunk *asyncio__chunks_pop(struct asyncio__chunks *chunks);
 
+/* Puts back a chunk that was taken off and has bytes left. */
+void asyncio__chunks_put_back(struct asyncio__chunks *chunks, struct asyncio__chunk *chunk);
+
 /* Frees everything. */
 void asyncio__chunks_clear(struct asyncio__chunks *chunks);

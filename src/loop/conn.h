@@ -17,12 +17,14 @@
 
 #include "../base/list.h"
 #include "chunks.h"
+#include "tls.h"
 
 #include <asyncio_lowlevel.h>
 
 #define ASYNCIO__CONN_HIGH ((size_t)64 * 1024)
 
 struct asyncio__conn;
+struct asyncio__conn_layer;
 
 /* What a connection tells its owner; static. All run on the loop's own stack or inside a call of the owner. They may
  * call anything of this file; only in `lost` may they free the connection. */
@@ -36,6 +38,11 @@ struct asyncio__conn_events {
     void (*get_buffer)(struct asyncio__conn *conn, void **ret_data, size_t *ret_size);
     void (*received)(struct asyncio__conn *conn, const void *data, size_t size);
     bool (*ended)(struct asyncio__conn *conn); /* the peer will send no more; false: close the connection */
+
+    /* TLS. The handshake is over, said once for each: 0, or a negative error, of which `lost` follows by itself: an
+     * abort in between would cut off what the peer is told about it. Also when the connection was closed meanwhile:
+     * conn->error or -ASYNCIO_ECLOSED, directly before `lost`. May be NULL */
+    void (*secured)(struct asyncio__conn *conn, int error);
 };
 
 enum asyncio__conn_state {
@@ -61,8 +68,15 @@ struct asyncio__conn {
     bool is_reading;             /* open and not stopped: it is_receiving, or the node is scheduled to go on */
     bool has_ended;              /* the peer sends no more */
 
+    /* TLS. */
+    bool wire_has_ended; /* whatever the peer has announced, no more bytes come */
+    bool is_lingering;   /* it has failed: the peer is told why, and what still comes is dropped */
+    bool owes_secured;   /* `secured` is still to be called */
+
     struct asyncio_loop *loop;
-    struct asyncio__chunks kept; /* what is still to be sent */
+    struct asyncio__conn_layer *tls; /* the outermost; NULL: none */
+    struct asyncio__chunks kept;     /* what is still to be sent, as it will be */
+    size_t kept_plain;               /* bytes that TLS keeps, to be encrypted when the wire is free */
     int fd;
     int error;        /* a negative error that broke it; writing has no effect any more */
     uint8_t state;    /* enum asyncio__conn_state */
@@ -71,7 +85,7 @@ struct asyncio__conn {
     bool is_paused;   /* `paused` was called, `resumed` not yet */
     bool is_resuming; /* `resumed` runs */
     bool is_sending;
-    bool is_put_off; /* nothing was tried yet of what is kept: the back end sends it with its next poll */
+    bool is_put_off;           /* nothing was tried yet of what is kept: the back end sends it with its next poll */
     struct asyncio_op receive; /* push mode: the back end's while is_receiving; pull mode: the owner's, to read with */
 };
 
@@ -108,6 +122,45 @@ void asyncio__conn_set_limits(struct asyncio__conn *conn, size_t high, size_t lo
  * reading aborts the connection. */
 void asyncio__conn_start_reading(struct asyncio__conn *conn);
 void asyncio__conn_stop_reading(struct asyncio__conn *conn);
+
+/* How much is kept to be sent, in whichever form: what the water marks are about. */
+static inline size_t asyncio__conn_kept(const struct asyncio__conn *conn)
+{
+    return conn->kept.size + conn->kept_plain;
+}
+
+/* Changes to push mode, or to another owner's events; of pull mode no receive may be under way. Reading goes on or not
+ * as before. Calls nobody. */
+void asyncio__conn_set_events(struct asyncio__conn *conn, const struct asyncio__conn_events *events);
+
+/* ---------------------------------------------------------------------------------------------------------- conn_tls.c
+ *
+ * A connection with TLS is used as any other: what is written and received is plain, water marks and times hold. What
+ * differs:
+ *   - write_eof is -ENOTSUP;
+ *   - the peer's announcement of its end is `ended`, whose answer does not count: what is kept is sent, and it closes.
+ *     An end that is not announced is -ASYNCIO_ESSLEOF unless the context says otherwise;
+ *   - close sends what is kept, announces the end and waits for the peer's announcement, shutdown_ns at most, else
+ *     -ETIMEDOUT. What the peer sends meanwhile is received if reading was not stopped, and dropped if it was. Once the
+ *     end is announced it is no error however the peer hangs up. During the handshake a close is an abort;
+ *   - what is wrong with the peer's bytes is told to the peer before the fd is closed, unless it takes long. */
+
+struct asyncio__conn_tls {
+    struct asyncio__tls_options options;
+    int64_t handshake_ns; /* the handshake may take so long, else -ETIMEDOUT */
+    int64_t shutdown_ns;
+};
+
+/* Begins TLS on an open connection in push mode, on top of what it has: a second time is TLS in TLS. What was written
+ * before goes first, as it is. `data`: bytes of the peer's handshake that the owner has received already. `secured`
+ * follows, never inside this call; until then what is written is kept, and nothing is received; the handshake is read
+ * whether reading was started or not. Returns: 0; as asyncio__tls_new; -ENOMEM; -ASYNCIO_ECLOSED; conn->error;
+ * -ASYNCIO_EINVALIDSTATE after write_eof and during another handshake. */
+int asyncio__conn_start_tls(struct asyncio__conn *conn, const struct asyncio__conn_tls *tls, const void *data,
+                            size_t size);
+
+/* The pump of its outermost TLS, for what was agreed on; NULL: it has none. */
+struct asyncio__tls *asyncio__conn_tls(const struct asyncio__conn *conn);
 
 /* The loop closes: every connection is closed and told so. Where bytes are unsent there is a warning, and conn->error
  * is -ASYNCIO_ECLOSED. In a forked child the parent's connections go on. */

@@ -94,6 +94,7 @@ int asyncio_new_event_loop_on(struct asyncio_loop **ret_loop, const struct async
     list_init(&loop->ready);
     list_push_back(&loop->ready, &loop->turn_end.link);
     list_init(&loop->conns);
+    list_init(&loop->pipes);
     list_init(&loop->acceptors);
     asyncio__timers_init(&loop->timers, asyncio__now(loop));
     asyncio__pool_init(&loop->handles, sizeof(struct asyncio_handle));
@@ -168,7 +169,11 @@ int asyncio_loop_close(struct asyncio_loop *loop)
     asyncio__acceptors_close(loop);
     asyncio__watches_close(loop);
     asyncio__conns_close(loop);
+    asyncio__datagrams_close(loop);
+    asyncio__pipes_close(loop);
     asyncio__dns_close(loop);
+    if (loop->ssl_default)
+        loop->ssl_default = loop->unref_ssl_default(loop->ssl_default);
     asyncio__executor_close(loop);
     drop_scheduled(loop);
     if (loop->front)

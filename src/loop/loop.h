@@ -34,6 +34,7 @@ struct asyncio__front {
 
 struct asyncio__watch;
 struct asyncio__dns;
+struct asyncio__datagrams;
 
 #define ASYNCIO__POST_CHUNKS 23
 
@@ -89,6 +90,8 @@ struct asyncio_loop {
     size_t n_watches;
     struct asyncio_link conns;     /* connections that are not lost yet; conn.c */
     struct asyncio__dns *dns;      /* dns.h; NULL until a name is looked up */
+    struct asyncio__datagrams *datagrams; /* datagrams.c; NULL while there is no transport of datagrams */
+    struct asyncio_link pipes;     /* transports over pipes that are not lost yet; pipes.c */
     struct asyncio_link acceptors; /* acceptor.c: those that are not over, so that the close finds them */
 
     _Atomic(struct asyncio_node *) posts; /* newest first; &asyncio__posts_closed once closed */
@@ -108,6 +111,10 @@ struct asyncio_loop {
     void *exception_arg;
     bool reporting; /* the exception handler runs */
     struct asyncio_hooks hooks;
+
+    /* The context that ASYNCIO_SSL_DEFAULT stands for, and how it is given back; NULL until it is needed. */
+    struct asyncio_ssl_context *ssl_default;
+    struct asyncio_ssl_context *(*unref_ssl_default)(struct asyncio_ssl_context *context);
 };
 
 /* The loop that runs in this thread. */
@@ -238,6 +245,12 @@ int64_t asyncio__loop_trim_due(const struct asyncio_loop *loop);
 
 /* fds.c: ends all watches. */
 void asyncio__watches_close(struct asyncio_loop *loop);
+
+/* datagrams.c: closes all transports of datagrams. */
+void asyncio__datagrams_close(struct asyncio_loop *loop);
+
+/* pipes.c: closes all transports over pipes. */
+void asyncio__pipes_close(struct asyncio_loop *loop);
 
 /* acceptor.c: closes what listens. */
 void asyncio__acceptors_close(struct asyncio_loop *loop);

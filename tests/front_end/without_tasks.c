@@ -1,6 +1,6 @@
 /* without_tasks.c -- a program of the four lower floors alone, and the front end on them: it links only if nothing
- * there refers to tasks, and shows that a loop, timers, watched fds and streams work when floors 4 and 5 were never
- * there. */
+ * there refers to tasks, and shows that a loop, timers, watched fds, streams and transports work when floors 4 and 5
+ * were never there. */
 #include "front_end.h"
 
 #include <errno.h>
@@ -97,6 +97,66 @@ static int run_all(void)
     return 0;
 }
 
+/* ------------------------------------------------------------------------------------------------------ Transports */
+
+/* One end of a connection: says a word, and both close when it has arrived. */
+struct end {
+    struct asyncio_protocol protocol;
+    const char *name, *word;
+    struct asyncio_transport *transport;
+};
+
+static int n_open;
+
+static void made(struct asyncio_protocol *protocol, struct asyncio_transport *transport)
+{
+    struct end *end = (struct end *)protocol;
+
+    end->transport = transport;
+    n_open++;
+    if (end->word)
+        asyncio_transport_write(transport, end->word, strlen(end->word));
+}
+
+static void received(struct asyncio_protocol *protocol, const void *data, size_t size)
+{
+    struct end *end = (struct end *)protocol;
+
+    note(size == 4 && memcmp(data, "word", 4) == 0 ? "word" : "wrong");
+    asyncio_transport_close(end->transport);
+}
+
+static void lost(struct asyncio_protocol *protocol, int error)
+{
+    note(error ? "failed" : ((struct end *)protocol)->name);
+    if (--n_open == 0)
+        asyncio_loop_stop(interpreter.loop);
+}
+
+static const struct asyncio_protocol_type end_type = {
+    .size = sizeof(struct asyncio_protocol_type),
+    .connection_made = made,
+    .connection_lost = lost,
+    .data_received = received,
+};
+
+static int run_transports(void)
+{
+    static struct end client = {{&end_type}, "client", "word", NULL}, server = {{&end_type}, "server", NULL, NULL};
+    struct asyncio_transport *transport;
+    int fds[2], r;
+
+    seen[0] = '\0';
+    if (fe_socketpair(&interpreter, fds) < 0)
+        return -EMFILE;
+    r = asyncio_transport_open(interpreter.loop, fds[0], &client.protocol, &transport);
+    if (r == 0)
+        r = asyncio_transport_open(interpreter.loop, fds[1], &server.protocol, &transport);
+    if (r == 0)
+        asyncio_loop_run_forever(interpreter.loop);
+    return r;
+}
+
 int main(void)
 {
     struct asyncio_loop *loop;
@@ -107,6 +167,10 @@ int main(void)
     /* What the stream had to say comes in a poll, perhaps the second; the reader and the callback in their turn. */
     expect(strcmp(seen, "written x soon reader timer ") == 0 || strcmp(seen, "written soon reader x timer ") == 0,
            "loop-without-tasks-order");
+    if (n_failed)
+        printf("# seen: %s\n", seen);
+    expect(run_transports() == 0, "transports-without-tasks-run");
+    expect(strcmp(seen, "word server client ") == 0, "transports-without-tasks-order");
     if (n_failed)
         printf("# seen: %s\n", seen);
     expect(interpreter.n_let_go >= 1 && interpreter.has_lock, "loop-without-tasks-lets-the-lock-go");

@@ -12,6 +12,7 @@ It needs Python 3.11 (asyncio.Runner). A program that relies on a newer asyncio 
 """
 
 import asyncio
+import atexit
 import heapq
 import itertools
 import os
@@ -196,6 +197,77 @@ def say(text):
     except RuntimeError:
         prefix = "[-.---]"
     sys.stdout.write(f"{prefix} {text}\n")
+
+
+# What a teller has received and not told yet: when, whose, the bytes.
+told_late = []
+
+
+def tell(text=None):
+    """say(), behind what was received before; without a text just that."""
+    if told_late:
+        prefix, name, data = told_late.pop()
+        sys.stdout.write(f"{prefix} {name}: data_received({quoted(bytes(data))})\n")
+    if text is not None:
+        say(text)
+
+
+def tell_data(name, data):
+    """Tell what was received; pieces that follow each other are one, as the kernel may cut them anywhere."""
+    prefix = f"[{asyncio.get_running_loop().time():.3f}]"
+    if not told_late or told_late[0][:2] != (prefix, name):
+        tell()
+        told_late.append((prefix, name, bytearray()))
+    told_late[0][2].extend(data)
+
+
+atexit.register(tell)
+
+
+class Teller(asyncio.Protocol):
+    """A protocol that tells what it is told. What else it is to do then is a function of the same name."""
+
+    def __init__(self, name, *, stays=False, made=None, data=None, eof=None, lost=None, resumed=None):
+        self.name = name
+        self.stays = stays
+        self.made = made
+        self.data = data
+        self.eof = eof
+        self.lost = lost
+        self.resumed = resumed
+        self.transport = None
+        self.n_received = 0
+
+    def connection_made(self, transport):
+        self.transport = transport
+        tell(f"{self.name}: connection_made()")
+        if self.made:
+            self.made(self)
+
+    def connection_lost(self, error):
+        tell(f"{self.name}: connection_lost({None if error is None else name_of(error)})")
+        if self.lost:
+            self.lost(self)
+
+    def data_received(self, data):
+        self.n_received += len(data)
+        tell_data(self.name, data)
+        if self.data:
+            self.data(self, data)
+
+    def eof_received(self):
+        tell(f"{self.name}: eof_received()")
+        if self.eof:
+            self.eof(self)
+        return self.stays
+
+    def pause_writing(self):
+        tell(f"{self.name}: pause_writing()")
+
+    def resume_writing(self):
+        tell(f"{self.name}: resume_writing()")
+        if self.resumed:
+            self.resumed(self)
 
 
 def new_runner():
