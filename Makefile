@@ -46,7 +46,8 @@ run:
 	@$(PYTHON) tools/build.py dev src/libasyncio.a
 	@mkdir -p build/run
 	@$${CC:-gcc} $(PROGRAM_CFLAGS) -Iinclude -o build/run/$(basename $(notdir $(PROGRAM))) $(PROGRAM) \
-	    build/dev/src/libasyncio.a -pthread -lm
+	    build/dev/src/libasyncio.a $$(pkg-config --libs libcares 2>/dev/null) $$(pkg-config --libs openssl 2>/dev/null) \
+	    -pthread -lm
 	@build/run/$(basename $(notdir $(PROGRAM))) $(ARGS)
 endif
 
@@ -86,7 +87,7 @@ sim: ## run the simulator's tests with SEED=n
 	@tools/setup build
 	@$(PYTHON) tools/test.py --suite sim --seed $(SEED) $(TEST)
 
-bench: ## measure us and our peers, in 20 minutes; QUICK=1 for a first impression in 3
+bench: ## measure us and our peers, in 20 to 25 minutes; QUICK=1 for a first impression in 3
 	@tools/setup build
 	@tools/setup bench || echo "Peers that are not installed will be absent."
 	@$(PYTHON) tools/build.py bench

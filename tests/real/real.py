@@ -26,12 +26,15 @@ ENVIRONMENT = dict(os.environ, ASYNCIO_BACKEND="epoll", PYTHONDONTWRITEBYTECODE=
 
 # The Debian package of each tool.
 PACKAGES = {
+    "curl": "curl",
     "dnsmasq": "dnsmasq-base",
     "nc": "netcat-openbsd",
+    "openssl": "openssl",
     "redis-benchmark": "redis-tools",
     "redis-check-rdb": "redis-tools",
     "redis-cli": "redis-tools",
     "socat": "socat",
+    "wrk": "wrk",
 }
 
 
