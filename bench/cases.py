@@ -5,8 +5,8 @@ A part is a module, micro/micro_cases.py, net/net_cases.py or memory/memory_case
     build(build_dir, log)      builds the peers that Meson does not below build_dir/peers; log(text) shows what it is
                                at. A peer that cannot be built is remembered as absent, with the reason.
     cases(build_dir, quick)    -> list of Case, in the order of the report. With all their rounds and on a quiet machine
-                               they take, in a quick run and in a full one: micro 50 seconds and 7 minutes, net 70
-                               seconds and 10 minutes, memory 15 seconds and 2 minutes.
+                               they take, in a quick run and in a full one: micro 50 seconds and 7 minutes, net 80
+                               seconds and 12 minutes, memory 5 seconds and 2 minutes.
     targets()                  -> list of Target.
     plots()                    -> list of Plot.
 

@@ -35,8 +35,9 @@ def colour_of(impl):
 
 def text_of(value, unit):
     """A figure for people, three digits of it."""
-    scales = {"ns": ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns")), "B": ((2**30, "GiB"), (2**20, "MiB"),
-              (2**10, "KiB"), (1, "B")), "1/s": ((1e6, "M/s"), (1e3, "k/s"), (1, "/s"))}.get(unit, ((1, ""),))
+    scales = {"ns": ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns"), (1e-3, "ps")),
+              "B": ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B")),
+              "1/s": ((1e9, "G/s"), (1e6, "M/s"), (1e3, "k/s"), (1, "/s"))}.get(unit, ((1, ""),))
     scale, name = next(((scale, name) for scale, name in scales if abs(value) >= scale), scales[-1])
     scaled = value / scale
     digits = 2 if abs(scaled) < 10 else 1 if abs(scaled) < 100 else 0

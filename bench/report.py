@@ -5,7 +5,6 @@ import pathlib
 import platform
 import re
 import statistics
-import textwrap
 
 import plots
 from cases import Failed, output_of
@@ -163,9 +162,8 @@ def markdown(sections, outcomes, drawn, facts, versions, rounds):
     text += ("Made by `make bench`. All figures are medians of rounds in which the implementations took turns, so that "
              "a\nnoisy minute hurts all alike; compare within this page only. What each benchmark means, how the peers "
              "are\nwritten and with what settings: [bench/README.md](../../bench/README.md).\n\n")
-    facts = {**facts, "versions": ", ".join(f"{what} {version}" for what, version in versions.items())}
-    text += "".join(textwrap.fill(f"- {what}: {value}", 110, subsequent_indent="  ", break_on_hyphens=False) + "\n"
-                    for what, value in facts.items())
+    text += "".join(f"- {what}: {value}\n" for what, value in facts.items())
+    text += "- versions: " + ", ".join(f"{what} {version}" for what, version in versions.items()) + "\n"
     text += f"- rounds: {rounds}\n\n"
     text += "## Targets\n\nRatios of medians within this run. Where ours may be either back end, it is the better one; "
     text += "where\ntheirs are several, it is the best.\n\n" + targets_of(outcomes)

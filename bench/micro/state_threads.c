@@ -186,7 +186,7 @@ int main(int argc, char **argv)
         {NULL, NULL},
     };
 
-    /* epoll, which has to be asked for. */
+    /* epoll, which has to be asked for; a library that was built without it stays with its default. */
     if (st_set_eventsys(ST_EVENTSYS_ALT) < 0 || st_init() < 0)
         abort();
     return bench_main(benches, argc, argv);

@@ -1,12 +1,25 @@
-/* asyncio_server.c -- the servers on streams, as a user writes them: asyncio_server echo|stream|idle|lines. Prints its
- * port, then serves until it is killed.
+/* asyncio_server.c -- the servers on streams, as a user writes them. Prints its port, then serves until it is killed.
  *
- * The first three differ in the buffer only: 16 KiB; 64 KiB, for much at a time; 1 KiB, for many who say little. With
- * "backend" it prints the back end that it got and why it is not the one that was asked for. */
+ *     asyncio_server echo|stream|idle|lines
+ *     asyncio_server echo CERTIFICATE KEY         the same over TLS
+ *     asyncio_server file CERTIFICATE KEY FILE    a file from memory, by HTTP over TLS
+ *     asyncio_server backend                      prints the back end that it got, why it is not the one that was asked
+ *                                                 for, and why there is no TLS if there is none
+ *
+ * The first three differ in the buffer only: 16 KiB; 64 KiB, for much at a time; 1 KiB, for many who say little. */
 #include <asyncio.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Bytes of a file that are written at a time. */
+#define PIECE (64 * 1024)
+
+static struct {
+    char *data;
+    size_t size;
+} file;
 
 static int echo_with(struct asyncio_streamreader *reader, struct asyncio_streamwriter *writer, char *buffer,
                      size_t size)
@@ -55,33 +68,55 @@ static int lines(struct asyncio_streamreader *reader, struct asyncio_streamwrite
     return 0;
 }
 
+/* Answers whatever is asked for with the file. */
+static int send_file(struct asyncio_streamreader *reader, struct asyncio_streamwriter *writer, void *arg)
+{
+    ssize_t n;
+    char *head;
+    int r = 0;
+
+    (void)arg;
+    while (r == 0 && (n = asyncio_streamreader_readuntil(reader, "\r\n\r\n", 4, &head)) > 0) {
+        r = asyncio_streamwriter_printf(writer, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", file.size);
+        for (size_t at = 0; r == 0 && at < file.size; at += PIECE)
+            r = asyncio_streamwriter_write(writer, file.data + at, file.size - at < PIECE ? file.size - at : PIECE);
+    }
+    return 0;
+}
+
+static int load_file(const char *name)
+{
+    FILE *stream = fopen(name, "rb");
+
+    if (!stream || fseek(stream, 0, SEEK_END) < 0)
+        return -ENOENT;
+    file.size = (size_t)ftell(stream);
+    rewind(stream);
+    file.data = malloc(file.size);
+    if (!file.data || fread(file.data, 1, file.size, stream) != file.size)
+        return -ENOMEM;
+    fclose(stream);
+    return 0;
+}
+
 static int print_backend(void)
 {
     struct asyncio_loop *loop = asyncio_get_running_loop();
     const char *reason = asyncio_loop_backend_reason(loop);
+    struct asyncio_ssl_context *context = NULL;
+    int r = asyncio_ssl_create_default_context(&context, ASYNCIO_SSL_CLIENT_AUTH);
 
-    printf("%s\n%s\n", asyncio_loop_backend(loop), reason ? reason : "");
+    printf("%s\n%s\n%s\n", asyncio_loop_backend(loop), reason ? reason : "", r < 0 ? asyncio_strerror(r) : "");
+    asyncio_ssl_context_unref(context);
     return 0;
 }
 
-static int amain(void *arg)
+static int serve(asyncio_client_connected *service, struct asyncio_ssl_context *context)
 {
-    static const struct {
-        const char *name;
-        asyncio_client_connected *serve;
-    } services[] = {{"echo", echo}, {"stream", stream}, {"idle", idle}, {"lines", lines}, {NULL, NULL}};
-    const char *name = arg;
     struct asyncio_address address;
     struct asyncio_server *server;
-    int i = 0, r;
+    int r = asyncio_start_server(service, NULL, "127.0.0.1", 0, &server, .backlog = 4096, .ssl = context);
 
-    if (strcmp(name, "backend") == 0)
-        return print_backend();
-    while (services[i].name && strcmp(services[i].name, name) != 0)
-        i++;
-    if (!services[i].name)
-        return -EINVAL;
-    r = asyncio_start_server(services[i].serve, NULL, "127.0.0.1", 0, &server, .backlog = 4096);
     if (r < 0 || asyncio_server_sockname(server, 0, &address) < 0)
         return r;
     printf("%d\n", asyncio_address_port(&address));
@@ -91,7 +126,35 @@ static int amain(void *arg)
     return r;
 }
 
+static int amain(void *arg)
+{
+    static const struct {
+        const char *name;
+        asyncio_client_connected *serve;
+    } services[] = {{"echo", echo}, {"stream", stream}, {"idle", idle}, {"lines", lines}, {"file", send_file}, {0}};
+    char **words = arg; /* the service, and what it needs */
+    struct asyncio_ssl_context *context = NULL;
+    int i = 0, r = 0;
+
+    if (strcmp(words[0], "backend") == 0)
+        return print_backend();
+    while (services[i].name && strcmp(services[i].name, words[0]) != 0)
+        i++;
+    if (!services[i].name)
+        return -EINVAL;
+    if (words[1])
+        r = asyncio_ssl_create_default_context(&context, ASYNCIO_SSL_CLIENT_AUTH);
+    if (r == 0 && words[1])
+        r = asyncio_ssl_context_load_cert_chain(context, words[1], words[2], NULL);
+    if (r == 0 && words[1] && words[3])
+        r = load_file(words[3]);
+    if (r == 0)
+        r = serve(services[i].serve, context);
+    asyncio_ssl_context_unref(context);
+    return r;
+}
+
 int main(int argc, char **argv)
 {
-    return argc != 2 || asyncio_run(amain, argv[1]) < 0;
+    return (argc != 2 && argc != 4 && argc != 5) || asyncio_run(amain, argv + 1) < 0;
 }

@@ -1,13 +1,21 @@
-// The servers in Go, a goroutine a connection: go_server echo|stream|idle|lines. Prints its port, then serves until it is
-// killed. The package net sets TCP_NODELAY itself.
+// The servers in Go, a goroutine a connection. Prints its port, then serves until it is killed. The package net sets
+// TCP_NODELAY itself.
+//
+//	go_server echo|stream|idle|lines
+//	go_server echo CERTIFICATE KEY         the same over TLS
+//	go_server file CERTIFICATE KEY FILE    a file from memory, by HTTP over TLS
 package main
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
 )
+
+// Bytes of a file that are written at a time.
+const piece = 64 * 1024
 
 func echo(conn net.Conn, size int) {
 	defer conn.Close()
@@ -37,21 +45,64 @@ func lines(conn net.Conn) {
 	}
 }
 
-func main() {
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil || len(os.Args) != 2 {
+// Answers whatever is asked for with the file.
+func sendFile(conn net.Conn, file []byte) {
+	defer conn.Close()
+	reader := bufio.NewReader(conn)
+	for {
+		for {
+			line, err := reader.ReadSlice('\n')
+			if err != nil {
+				return
+			}
+			if len(line) == 2 {
+				break
+			}
+		}
+		if _, err := fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(file)); err != nil {
+			return
+		}
+		for at := 0; at < len(file); at += piece {
+			end := at + piece
+			if end > len(file) {
+				end = len(file)
+			}
+			if _, err := conn.Write(file[at:end]); err != nil {
+				return
+			}
+		}
+	}
+}
+
+func check(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "go_server:", err)
 		os.Exit(1)
 	}
-	size := map[string]int{"echo": 16 * 1024, "stream": 64 * 1024, "idle": 1024}[os.Args[1]]
+}
+
+func main() {
+	words := os.Args[1:]
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	check(err)
 	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
+	if len(words) > 1 {
+		certificate, err := tls.LoadX509KeyPair(words[1], words[2])
+		check(err)
+		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}})
+	}
+	var file []byte
+	if len(words) > 3 {
+		file, err = os.ReadFile(words[3])
+		check(err)
+	}
+	size := map[string]int{"echo": 16 * 1024, "stream": 64 * 1024, "idle": 1024}[words[0]]
 	for {
 		conn, err := listener.Accept()
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "go_server:", err)
-			os.Exit(1)
-		}
-		if size == 0 {
+		check(err)
+		if file != nil {
+			go sendFile(conn, file)
+		} else if size == 0 {
 			go lines(conn)
 		} else {
 			go echo(conn, size)

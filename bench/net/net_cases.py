@@ -19,6 +19,7 @@ from cases import Case, Failed, Plot, Target, output_of
 
 HERE = pathlib.Path(__file__).resolve().parent
 METRIC = "server time a request"
+BYTE_METRIC = "server time a byte"
 RELATIVE_P99 = "p99, as multiple of the median"
 FAIRNESS, FLOODED = "fairness", "1,000 connections beside a flooder, 64 B"
 IDLE = 10000
@@ -30,15 +31,23 @@ PROTOCOLS = ("cpython-protocol", "uvloop-protocol")
 PEERS = STREAMS + PROTOCOLS
 # Who is in those rows of a quick run that take long.
 FEW = OURS + FLOORS + ("libuv", "go", "tokio")
+# Over TLS: who does not speak it, or cannot do what a row is about, is not there.
+SPEAKERS = OURS + ("go", "cpython", "uvloop")
+NGINX, NGINX_SENDFILE = "nginx", "nginx-sendfile"
+NGINXES = (NGINX, NGINX_SENDFILE)
+NGINX_PROGRAM = pathlib.Path("/usr/sbin/nginx")
+KERNEL_PROTOCOLS = pathlib.Path("/proc/sys/net/ipv4/tcp_available_ulp")
+FILE_SIZE = 16 * 1024 * 1024  # more than the caches near the processor hold
 START_SECONDS, LOAD_SECONDS = 20, 120
 MANY_FILES = 20000
 
 
 class Row:
-    """A benchmark: what stands in the report, which service of the servers is used, with which options of load.c."""
+    """A benchmark: what stands in the report, which service of the servers is used, with which options of load.c, and
+    over TLS or not."""
 
     def __init__(self, name, params, service, options, impls=OURS + FLOORS + PEERS, quick=0, full=5,
-                 quick_impls=None, shows=None):
+                 quick_impls=None, shows=None, tls=False):
         self.name = name
         self.params = params
         self.service = service
@@ -48,6 +57,33 @@ class Row:
         self.full = full
         self.quick_impls = quick_impls or impls
         self.shows = shows or figures_of_requests
+        self.tls = tls
+
+    def words(self, keys):
+        """What a server is given behind its command."""
+        if not self.tls:
+            return [self.service]
+        return [self.service, keys.certificate, keys.key] + ([keys.file] if self.service == "file" else [])
+
+    def options_of_load(self, keys):
+        if not self.tls:
+            return self.options
+        return ["-T", *self.options] + (["-F", keys.file] if self.service == "file" else [])
+
+
+class Keys:
+    """A certificate and its key, and a file to be served, in a folder that is gone with the process; in memory where
+    that is possible."""
+
+    def __init__(self):
+        memory = "/dev/shm"
+        self.folder = tempfile.TemporaryDirectory(prefix="asyncio-bench-",
+                                                  dir=memory if os.access(memory, os.W_OK) else None)
+        folder = pathlib.Path(self.folder.name)
+        self.certificate, self.key, self.file = folder / "certificate.pem", folder / "key.pem", folder / "file"
+        output_of(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                   "-days", "2", "-subj", "/CN=localhost", "-keyout", self.key, "-out", self.certificate])
+        self.file.write_bytes(os.urandom(FILE_SIZE))
 
 
 def figures_of_requests(run, server, quick):
@@ -61,6 +97,25 @@ def figures_of_requests(run, server, quick):
             figures[name] = found[key], "ns"
     if "calls" in found:
         figures["system calls a request"] = found["calls"], "1"
+    return figures
+
+
+def figures_of_tls_echo(size):
+    def figures(run, server, quick):
+        found = figures_of_requests(run, server, quick)
+        return {**found, BYTE_METRIC: (found[METRIC][0] / size, "ns")}
+
+    return figures
+
+
+def figures_of_bytes(run, server, quick):
+    found = run(server, seconds=0.3 if quick else 0.4)
+    if not found["requests"]:
+        raise Failed("not one byte came")
+    figures = {BYTE_METRIC: (found["server_ns"] / found["requests"], "ns"),
+               "bytes a second": (found["requests"] / found["seconds"], "1/s")}
+    if "calls" in found:
+        figures["system calls a MiB"] = found["calls"] * 1024 * 1024, "1"
     return figures
 
 
@@ -95,6 +150,11 @@ def echo_row(n, size):
                full=5 if important else 4)
 
 
+def tls_echo_row(n, size, n_bytes, quick):
+    return Row("tls_echo", f"{connections(n)}, {size}", "echo", ["-c", n, "-b", n_bytes], SPEAKERS + PROTOCOLS, quick,
+               4, SPEAKERS, figures_of_tls_echo(n_bytes), tls=True)
+
+
 ROWS = (
     *(echo_row(n, size) for size in ("64 B", "1 KiB", "16 KiB") for n in (1, 50, 256, 1000)),
     Row("stream", "4 connections, 64 KiB a request", "stream", ["-k", "stream", "-c", 4, "-b", 65536], quick=1, full=4),
@@ -105,6 +165,22 @@ ROWS = (
         quick_impls=FEW, shows=figures_of_fairness),
     Row("idle", f"{IDLE:,} connections", "idle", ["-k", "idle", "-c", IDLE], quick=1, full=1, quick_impls=FEW,
         shows=figures_of_memory),
+    Row("tls_handshake", "full, 50 at a time", "echo", ["-k", "handshake", "-c", 50], SPEAKERS + (NGINX,), quick=1,
+        full=4, tls=True),
+    Row("tls_handshake", "resumed, 50 at a time", "echo", ["-k", "handshake", "-r", "-c", 50], SPEAKERS + (NGINX,),
+        quick=1, full=4, tls=True),
+    tls_echo_row(50, "64 B", 64, 1),
+    tls_echo_row(50, "16 KiB", 16384, 0),
+    Row("tls_bulk", "4 connections, a file of 16 MiB", "file", ["-k", "bulk", "-c", 4], SPEAKERS + NGINXES, quick=1,
+        full=4, shows=figures_of_bytes, tls=True),
+)
+
+TLS_TARGETS = (
+    ("tls_handshake", "full, 50 at a time", METRIC, "a handshake"),
+    ("tls_handshake", "resumed, 50 at a time", METRIC, "a handshake that resumes a session"),
+    ("tls_echo", "50 connections, 64 B", METRIC, "echo, 64 B"),
+    ("tls_echo", "50 connections, 16 KiB", METRIC, "echo, 16 KiB"),
+    ("tls_bulk", "4 connections, a file of 16 MiB", BYTE_METRIC, "a byte of a file"),
 )
 
 _failures = {}  # {impl: why it could not be built}
@@ -140,8 +216,18 @@ def with_limits(processor):
     return prepare
 
 
+def nginx_command(impl):
+    if not NGINX_PROGRAM.exists():
+        raise Failed("not installed (Debian: nginx)")
+    if impl == NGINX_SENDFILE and "tls" not in KERNEL_PROTOCOLS.read_text().split():
+        raise Failed("this kernel does not talk TLS itself (module tls), and without that nginx reads the file")
+    return [peers.PYTHON, HERE / "nginx_server.py", impl], {}
+
+
 def program_of(impl, build_dir):
     """The command that serves, but for the service, and its environment; Failed with the reason why there is none."""
+    if impl in NGINXES:
+        return nginx_command(impl)
     built = pathlib.Path(build_dir) / "bench" / "net"
     family, _, variant = impl.partition("-")
     if impl in OURS:
@@ -211,22 +297,33 @@ def load(program, options, processor):
     return run
 
 
-def measure(row, command, environment, program, quick):
+def measure(row, command, environment, program, keys, quick):
     of_server, of_load = processors()
     try:
-        with Server([*command, row.service], environment, of_server) as server:
-            return row.shows(load(program, row.options, of_load), server, quick)
+        with Server([*command, *row.words(keys)], environment, of_server) as server:
+            return row.shows(load(program, row.options_of_load(keys), of_load), server, quick)
     except subprocess.TimeoutExpired:
         raise Failed(f"the load did not end within {LOAD_SECONDS} seconds") from None
     except OSError as error:
         raise Failed(str(error)) from None
 
 
+def keys_and_reason(build_dir):
+    """What TLS needs, and None; or None, and the reason why there is no TLS."""
+    program = pathlib.Path(build_dir) / "bench" / "net" / "asyncio_server"
+    try:
+        _, _, reason, *_ = output_of([program, "backend"]).split("\n")
+        return (None, f"no TLS here: {reason}") if reason else (Keys(), None)
+    except Failed as failure:
+        return None, f"no certificate could be made: {failure}"
+
+
 def cases(build_dir, quick):
     found = []
     load_program = pathlib.Path(build_dir) / "bench" / "net" / "load"
     programs, absent = {}, {}
-    for impl in OURS + FLOORS + PEERS:
+    keys, no_tls = keys_and_reason(build_dir)
+    for impl in OURS + FLOORS + PEERS + NGINXES:
         try:
             programs[impl] = program_of(impl, build_dir)
         except Failed as failure:
@@ -234,12 +331,14 @@ def cases(build_dir, quick):
     for row in ROWS:
         rounds = row.quick if quick else row.full
         for impl in (row.quick_impls if quick else row.impls) if rounds else ():
-            if impl in absent:
-                found.append(Case(row.name, row.params, impl, absent=absent[impl]))
+            reason = absent.get(impl) or (no_tls if row.tls else None)
+            if reason:
+                found.append(Case(row.name, row.params, impl, absent=reason))
                 continue
             command, environment = programs[impl]
             found.append(Case(row.name, row.params, impl,
-                              lambda r=row, c=command, e=environment: measure(r, c, e, load_program, quick), rounds))
+                              lambda r=row, c=command, e=environment: measure(r, c, e, load_program, keys, quick),
+                              rounds))
     return found
 
 
@@ -265,6 +364,10 @@ def targets():
         params = f"{connections(n)}, 64 B"
         found.append(Target(f"echo, {params}: p99.9, to the best peer's", "p99.9", rows_of(params, OURS),
                             rows_of(params, PEERS), 1.0))
+    for bench, params, metric, words in TLS_TARGETS:
+        theirs = [(bench, params, impl) for impl in PEERS + NGINXES]
+        found.append(Target(f"TLS, {words}: to the best peer", metric, [(bench, params, impl) for impl in OURS], theirs,
+                            1.0))
     for impl in OURS:
         found.append(Target(f"others beside a flooder: {impl}, p99 as multiple of the median", RELATIVE_P99,
                             [(FAIRNESS, FLOODED, impl)], [], 2.0))
@@ -277,5 +380,7 @@ def plots():
         Plot("services", "Streams, short connections, lines", METRIC,
              {"stream": "Stream", "churn": "Connect, ask, close", "lines": "Line by line"}),
         Plot("fairness", "One client floods among a thousand polite ones", RELATIVE_P99, {FAIRNESS: "Echo"}),
+        Plot("tls", "TLS: handshakes, echo", METRIC, {"tls_handshake": "Handshake", "tls_echo": "Echo"}),
+        Plot("tls_bulk", "TLS: a file from memory", BYTE_METRIC, {"tls_bulk": "File"}),
         Plot("idle", "Memory of idle connections", "resident memory a connection", {"idle": "Idle"}),
     ]
