@@ -24,14 +24,15 @@ static void sink_lost(struct asyncio_protocol *protocol, int error)
 static int visits(void (*resumed)(struct teller *teller))
 {
     static struct asyncio_protocol_type sink_type;
-    static struct sum sink;
+    static struct sum sink = {.pauses = true};
     struct teller asking = TELLER("client", .resumed = resumed);
     const char *path = unix_path("resume");
     struct asyncio_server *server;
 
     sink_type = sum_type;
     sink_type.connection_lost = sink_lost;
-    sink = (struct sum){.protocol = {&sink_type}, .pauses = true};
+    sink.protocol.type = &sink_type;
+    sink.n_received = sink.n_kept = 0;
     TRY(asyncio_loop_create_unix_server(LOOP, itself, &sink, path, &server));
     TRY(asyncio_loop_create_unix_connection(LOOP, itself, &asking, path, NULL, NULL));
     TRY(asyncio_sleep(1));
