@@ -121,6 +121,12 @@ def ended(connection, by_reset):
     connection.close()
 
 
+def turned_away(port):
+    """Whoever connects is reset: afterwards, or so soon that connecting says so itself."""
+    with contextlib.suppress(ConnectionResetError):
+        ended(connect(port), by_reset=True)
+
+
 @contextlib.contextmanager
 def target(serve):
     """A target that is a function, called with each connection in a thread of its own."""
@@ -411,7 +417,7 @@ def refused(program=PROXY):
 def refused_by(port, program):
     with Proxy(port, program=program) as proxy:
         for _ in range(3):
-            ended(connect(proxy.port), by_reset=True)
+            turned_away(proxy.port)
         proxy.settle(accepted=3, unreachable=3)
         proxy.complaint = f"tcp_proxy: cannot connect to 127.0.0.1, port {port}: "
         proxy.stop()
