@@ -174,6 +174,7 @@ int asyncio__stream_start_tls(struct asyncio__stream *stream, const struct async
                                     buffer->size);
     if (r < 0)
         return r;
+    stream->tls->has_begun = true;
     stream->tls->is_secured = false;
     asyncio__buffer_consume(buffer, buffer->size);
     if (stream->reader.is_paused)

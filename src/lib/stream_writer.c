@@ -195,7 +195,9 @@ int asyncio_streamwriter_write_eof(struct asyncio_streamwriter *writer)
 
 bool asyncio_streamwriter_can_write_eof(const struct asyncio_streamwriter *writer)
 {
-    return writer && !asyncio__conn_tls(asyncio__conn_of(writer));
+    const struct asyncio__stream *stream = writer ? CONST_CONTAINER_OF(writer, struct asyncio__stream, writer) : NULL;
+
+    return stream && !(stream->tls && stream->tls->has_begun);
 }
 
 void asyncio_streamwriter_close(struct asyncio_streamwriter *writer)

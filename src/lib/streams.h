@@ -65,6 +65,7 @@ struct asyncio_streamwriter {
 /* What only a stream with TLS has. */
 struct asyncio__stream_tls {
     struct asyncio_waiter *waiter; /* the task that waits for the handshake; or NULL */
+    bool has_begun;                /* the connection has changed to TLS, and will not change back */
     bool is_secured;               /* a handshake has succeeded */
     int error;                     /* of the last handshake; 0: none, or it is not over */
     char *detail;                  /* what is to be said about the error that broke the connection; or NULL */

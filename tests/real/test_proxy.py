@@ -532,7 +532,7 @@ def resident(process):
 def who_never_reads():
     """Targets that send without end to clients that never read: memory stays bounded, in the proxy and by it; a client
     that does read is served meanwhile; time ends it all."""
-    n, most = 40, 200 * 1024
+    n, most = 40, 300 * 1024
 
     def flood(connection):
         if connection.recv(5) == b"hello":
