@@ -55,7 +55,7 @@ test: ## run the tests; TEST="locks queues" picks some
 	@tools/setup build real
 	@$(PYTHON) tools/test.py $(TEST)
 
-check: ## all that CI runs, in under 20 minutes; TEST="asan headers" picks steps
+check: ## all that CI runs, in 25 to 30 minutes; TEST="asan headers" picks steps
 	@tools/setup check
 	@$(PYTHON) tools/check.py $(TEST)
 

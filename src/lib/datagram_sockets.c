@@ -105,18 +105,6 @@ static int fail(const char *verb, const struct asyncio_address *address, int err
     return error;
 }
 
-/* What an endpoint that has died left behind would be in the way of bind. Only a socket goes: a mistaken path costs
- * nobody a file. If it cannot be removed, bind says so. */
-static void remove_stale(const char *path)
-{
-    struct asyncio_op op = {.opcode = ASYNCIO_OP_STAT, .file = {.path = path}};
-
-    if (path[0] == '@' || !asyncio_op_submit(asyncio_get_running_loop(), &op) || op.result < 0 || !op.file.is_socket)
-        return;
-    op.opcode = ASYNCIO_OP_UNLINK;
-    asyncio_op_submit(asyncio_get_running_loop(), &op);
-}
-
 static int prepare(struct asyncio_socket *socket, const struct place *place,
                    const struct asyncio_datagram_endpoint_kw *kw, bool detailed)
 {
@@ -125,7 +113,7 @@ static int prepare(struct asyncio_socket *socket, const struct place *place,
     if (r < 0)
         return r;
     if (kw->local_path)
-        remove_stale(kw->local_path);
+        asyncio__remove_stale_socket(asyncio_get_running_loop(), kw->local_path);
     r = place->local ? asyncio_socket_bind(socket, place->local) : 0;
     if (r < 0)
         return fail("bind", place->local, r);

@@ -243,13 +243,11 @@ static int perform_on_file(struct asyncio_loop *loop, int opcode, const char *pa
     return (int)op.result;
 }
 
-/* What a server that has died left behind would be in the way of bind. Only a socket goes: a mistaken path costs
- * nobody a file. If it cannot be removed, bind says so. */
-static void remove_stale(struct asyncio_loop *loop, const char *path)
+void asyncio__remove_stale_socket(struct asyncio_loop *loop, const char *path)
 {
     struct asyncio_op_file file;
 
-    if (perform_on_file(loop, ASYNCIO_OP_STAT, path, &file) == 0 && file.is_socket)
+    if (path[0] != '@' && perform_on_file(loop, ASYNCIO_OP_STAT, path, &file) == 0 && file.is_socket)
         perform_on_file(loop, ASYNCIO_OP_UNLINK, path, NULL);
 }
 
@@ -289,7 +287,7 @@ int asyncio__server_bind_path(struct asyncio_loop *loop, const char *path, const
     struct asyncio__server_sockets sockets = {.n = 0};
     struct asyncio_address address;
     int r = asyncio_address_unix(&address, path), fd = -1;
-    bool is_file = r == 0 && path[0] != '@', is_removed = is_file && !kw->keep_socket_file;
+    bool is_removed = r == 0 && path[0] != '@' && !kw->keep_socket_file;
 
     if (r == 0)
         r = make_room(&sockets, 1);
@@ -297,8 +295,8 @@ int asyncio__server_bind_path(struct asyncio_loop *loop, const char *path, const
         sockets.path = asyncio__strdup(path);
         r = sockets.path ? 0 : -ENOMEM;
     }
-    if (r == 0 && is_file)
-        remove_stale(loop, path);
+    if (r == 0)
+        asyncio__remove_stale_socket(loop, path);
     if (r == 0)
         r = fd = make_bound(loop, &address, kw);
     if (r < 0) {
