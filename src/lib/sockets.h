@@ -18,8 +18,8 @@ int asyncio__fd_make(struct asyncio_loop *loop, int domain, int type, int protoc
 int asyncio__fd_set_option(struct asyncio_loop *loop, int fd, int level, int name, int value);
 int asyncio__fd_name(struct asyncio_loop *loop, int fd, bool peer, struct asyncio_address *ret_address);
 
-/* What somebody who has died left behind would be in the way of bind. Only a socket goes: a mistaken path costs nobody a
- * file; an abstract name has none. If it cannot be removed, bind says so. */
+/* What somebody who has died left behind would be in the way of bind. Only a socket goes, so that a mistaken path costs
+ * nobody a file; an abstract name has none. If it cannot be removed, bind says so. */
 void asyncio__remove_stale_socket(struct asyncio_loop *loop, const char *path);
 
 /* A call that may wait on a socket: begin_wait, then any number of the two below, then end_wait, after which the socket
