@@ -102,7 +102,7 @@ int asyncio__find_name(const char *host, const struct asyncio_address *address, 
     item.search = &search;
     if (r == 0 && host)
         r = asyncio__dns_lookup(loop, host, family, nss, found, &item, &item.lookup);
-    else if (r == 0)
+    else if (r == 0 && address)
         r = asyncio__dns_lookup_name(loop, address, nss, found, &item, &item.lookup);
     if (address)
         asyncio_address_format(address, text, sizeof text);
