@@ -1309,8 +1309,9 @@ ASYNCIO_API int asyncio_streamwriter_getpeercert(const struct asyncio_streamwrit
                                                  struct asyncio_ssl_certificate **ret_certificate);
 
 /* What resumes this session with another connection, as .ssl_session: a client's only. A server of TLS 1.3 sends it
- * after the handshake: read something first. Returns: as asyncio_streamwriter_ssl_info, and one reference; -ENOENT when
- * there is none; -ENOMEM. */
+ * after the handshake: read something first; it serves once. As no certificate is shown then, it is not used with
+ * another context or server_hostname, nor where more is checked than here: such a handshake is a whole one. Returns: as
+ * asyncio_streamwriter_ssl_info, and one reference; -ENOENT when there is none; -ENOMEM. */
 ASYNCIO_API int asyncio_streamwriter_ssl_session(const struct asyncio_streamwriter *writer,
                                                  struct asyncio_ssl_session **ret_session);
 

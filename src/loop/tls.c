@@ -28,6 +28,7 @@ struct asyncio__tls {
     bool peer_has_ended;
     SSL_SESSION *session; /* the newest that the server gave; NULL: none */
     char *hostname;       /* NULL: none in particular */
+    enum asyncio__tls_scrutiny scrutiny;
     char alpn[256];
     int verify_error; /* of the check of the peer's certificate; X509_V_OK: none */
     char detail[ASYNCIO__TLS_DETAIL_SIZE];
@@ -169,9 +170,19 @@ static int want_host(struct asyncio__tls *tls, const char *host)
     return SSL_set1_host(tls->ssl, tls->hostname) ? 0 : -ENOMEM;
 }
 
+/* Offers to resume a session, unless it would spare a check that is wanted now. Returns: 0; -ENOMEM. */
+static int resume(struct asyncio__tls *tls, const struct asyncio_ssl_session *session)
+{
+    if (session->context != tls->context || session->scrutiny < tls->scrutiny ||
+        strcmp(session->hostname, tls->hostname ? tls->hostname : "") != 0)
+        return 0;
+    return SSL_set_session(tls->ssl, session->session) ? 0 : -ENOMEM;
+}
+
 static int begin(struct asyncio__tls *tls, const struct asyncio__tls_options *options)
 {
     BIO *bio;
+    int r;
 
     tls->ssl = SSL_new(tls->context->ctx);
     bio = tls->ssl ? BIO_new(wire) : NULL;
@@ -187,9 +198,12 @@ static int begin(struct asyncio__tls *tls, const struct asyncio__tls_options *op
         return 0;
     }
     SSL_set_connect_state(tls->ssl);
-    if (options->session && !SSL_set_session(tls->ssl, options->session->session))
-        return -ENOMEM;
-    return want_host(tls, options->server_hostname);
+    r = want_host(tls, options->server_hostname);
+    if (r < 0)
+        return r;
+    if (SSL_get_verify_mode(tls->ssl) & SSL_VERIFY_PEER)
+        tls->scrutiny = tls->context->check_hostname ? ASYNCIO__TLS_NAMED : ASYNCIO__TLS_TRUSTED;
+    return options->session ? resume(tls, options->session) : 0;
 }
 
 int asyncio__tls_new(const struct asyncio__tls_options *options, struct asyncio__tls **ret_tls)
@@ -390,14 +404,19 @@ int asyncio__tls_peercert(const struct asyncio__tls *tls, struct asyncio_ssl_cer
 
 int asyncio__tls_session(const struct asyncio__tls *tls, struct asyncio_ssl_session **ret_session)
 {
+    const char *hostname = tls->hostname ? tls->hostname : "";
+    size_t hostname_size = strlen(hostname) + 1;
     struct asyncio_ssl_session *session;
 
     if (!tls->session || !SSL_SESSION_is_resumable(tls->session))
         return -ENOENT;
-    session = asyncio__calloc(sizeof *session);
+    session = asyncio__calloc(sizeof *session + hostname_size);
     if (!session)
         return -ENOMEM;
     session->refs = 1;
+    session->context = asyncio_ssl_context_ref(tls->context);
+    session->scrutiny = tls->scrutiny;
+    memcpy(session->hostname, hostname, hostname_size);
     session->session = tls->session;
     SSL_SESSION_up_ref(session->session);
     *ret_session = session;

@@ -19,9 +19,16 @@ struct asyncio_ssl_context {
     void *sni_arg;
 };
 
+/* How sure one is of the peer. */
+enum asyncio__tls_scrutiny { ASYNCIO__TLS_ANYBODY, ASYNCIO__TLS_TRUSTED, ASYNCIO__TLS_NAMED };
+
+/* Who resumes a session is shown no certificate: it vouches only for whom it was begun with, and no more than then. */
 struct asyncio_ssl_session {
     int refs;
     SSL_SESSION *session;
+    struct asyncio_ssl_context *context;
+    enum asyncio__tls_scrutiny scrutiny;
+    char hostname[]; /* "" if nobody in particular was wanted */
 };
 
 /* Room for what there is to say about a failure. */

@@ -33,6 +33,7 @@ struct asyncio_ssl_session *asyncio_ssl_session_unref(struct asyncio_ssl_session
 {
     if (session && --session->refs == 0) {
         SSL_SESSION_free(session->session);
+        asyncio_ssl_context_unref(session->context);
         asyncio__free(session);
     }
     return NULL;
