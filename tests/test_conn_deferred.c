@@ -52,6 +52,24 @@ TEST_EPOLL(waited_for, "R13: what somebody is going to wait for is not put off: 
     trace_clear();
 }
 
+TEST_EPOLL(more_behind, "R13: a small write with a large one behind it is not put off, as nobody would tell of its end")
+{
+    static const size_t sizes[] = {800, 4000, 20000, 60000};
+
+    need_batches();
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        open_rig(NULL, &pull_events);
+        EXPECT_INT(write_some(&subject, 200), 0);
+        EXPECT(subject.conn.is_put_off);
+        EXPECT_INT(write_some(&subject, sizes[i]), 0);
+        EXPECT_PTR(subject.conn.kept.first, NULL);
+        peer_take_all();
+        EXPECT_INT(peer.got, 200 + sizes[i]);
+        close_rig();
+    }
+    trace_clear();
+}
+
 TEST_EPOLL(loop_ends, "R13: what was put off when the loop closes is sent then")
 {
     int fd;

@@ -168,6 +168,8 @@ static int written_meanwhile(void *arg)
     everybody();
     EXPECT_CALL(asyncio_streamreader_readexactly(peer_reader, data, strlen(text)), (int64_t)strlen(text));
     EXPECT_STR(broken ? text : data, text);
+    /* The server's tickets go out, too. */
+    EXPECT_INT(asyncio_sleep(1), 0);
     close_streams();
     return 0;
 }

@@ -42,6 +42,15 @@ static int connect_tls(struct end *end, const char *hostname)
                                           .ssl = trusting, .server_hostname = hostname);
 }
 
+static void expect_marks(const struct asyncio_transport *transport, size_t high, size_t low)
+{
+    size_t high_now = 0, low_now = 0;
+
+    asyncio_transport_get_write_buffer_limits(transport, &high_now, &low_now);
+    EXPECT_INT(high_now, high);
+    EXPECT_INT(low_now, low);
+}
+
 /* A client and the server's end, both there. */
 static void open_both(void)
 {
@@ -62,6 +71,15 @@ static void end_both(void)
 
 /* ------------------------------------------------------------------------------------------------------ The same */
 
+/* Who of two is told first of the end is open. */
+static bool in_order(const char *first, const char *second, const char *third)
+{
+    const char *at = strstr(transcript(), first);
+
+    at = at ? strstr(at, second) : NULL;
+    return at && strstr(at, third);
+}
+
 static int order(void *arg)
 {
     (void)arg;
@@ -71,7 +89,9 @@ static int order(void *arg)
     EXPECT_INT(say(&client, "hi\n"), 0);
     asyncio_transport_close(client.transport);
     come_to_rest();
-    EXPECT_TRACE("[0.002] S1 got hi\n[0.002] S1 eof\n[0.002] S1 lost\n[0.002] C lost\n");
+    EXPECT(in_order("S1 got hi\n", "S1 eof\n", "S1 lost\n"));
+    EXPECT(in_order("C eof\n", "C lost\n", ""));
+    trace_clear();
     end_both();
     return 0;
 }
@@ -123,6 +143,41 @@ TEST(tls_knowing, "TL-03 TL-07 TR-03: what was agreed on is known in connection_
     EXPECT_INT(play_tls(knowing), 0);
 }
 
+static void expect_no_pause(struct end *end)
+{
+    expect_marks(end->transport, 512 * 1024, 128 * 1024);
+    EXPECT_INT(asyncio_transport_set_write_buffer_limits(end->transport, 0, 0), 0);
+    EXPECT_INT(end->n_paused, 0);
+    EXPECT_INT(asyncio_transport_set_write_buffer_limits(end->transport, SIZE_MAX, SIZE_MAX), 0);
+    expect_marks(end->transport, 512 * 1024, 128 * 1024);
+}
+
+static void prepare_marks(struct end *end)
+{
+    end->on_made = expect_no_pause;
+}
+
+static int marks(void *arg)
+{
+    (void)arg;
+    prepare_end = prepare_marks;
+    prepare_ends();
+    client.on_made = expect_no_pause;
+    EXPECT_INT(open_tls_server(), 0);
+    EXPECT_INT(connect_tls(&client, "localhost"), 0);
+    come_to_rest();
+    EXPECT_INT(client.n_made, 1);
+    EXPECT_INT(n_ends, 1);
+    end_both();
+    return 0;
+}
+
+TEST_NO_SWEEP(tls_marks, "TL-04 TR-03: the marks are 512 and 128 KiB on both sides; nothing kept is never too much",
+              COSTLY)
+{
+    EXPECT_INT(play_tls(marks), 0);
+}
+
 static void be_buffered(struct end *end)
 {
     end->protocol.type = &buffered_type;
@@ -139,7 +194,9 @@ static int buffered(void *arg)
     come_to_rest();
     asyncio_transport_close(client.transport);
     come_to_rest();
-    EXPECT_TRACE("[0.002] S1 got a text of more than a few bytes\n[0.004] S1 eof\n[0.004] S1 lost\n[0.004] C lost\n");
+    EXPECT(in_order("S1 got a text of more than a few bytes\n", "S1 eof\n", "S1 lost\n"));
+    EXPECT(in_order("C eof\n", "C lost\n", ""));
+    trace_clear();
     end_both();
     return 0;
 }
@@ -189,6 +246,7 @@ static int paused(void *arg)
     client.is_quiet = true;
     open_both();
     pause_it(&ends[0]);
+    EXPECT_INT(asyncio_transport_set_write_buffer_limits(client.transport, 64 * 1024, SIZE_MAX), 0);
     written = fill_up(&client, 64 * 1024);
     EXPECT_INT(client.n_paused, 1);
     EXPECT_INT(client.n_resumed, 0);
@@ -485,6 +543,41 @@ static int start_fails(void *arg)
 TEST_NO_SWEEP(tls_start_fails, "N-13 N-15: cancelled, the transport is aborted and its protocol told", COSTLY)
 {
     EXPECT_INT(play_tls(start_fails), 0);
+}
+
+static int start_when_marked(void *arg)
+{
+    struct side side = {&client, trusting, false, 1};
+    char thousand[1000] = "";
+
+    (void)arg;
+    open_plain_ends();
+    client.is_quiet = true;
+    EXPECT_INT(asyncio_transport_set_write_buffer_limits(client.transport, 1000, 400), 0);
+    spawn(start_side, &side, "client");
+    settle();
+    expect_marks(client.transport, 1000, 400);
+    /* The handshake is not answered: all is kept. */
+    EXPECT_INT(asyncio_transport_write(client.transport, thousand, 999), 0);
+    EXPECT_INT(client.n_paused, 0);
+    EXPECT_INT(asyncio_transport_write(client.transport, thousand, 1), 0);
+    EXPECT_INT(client.n_paused, 1);
+    EXPECT_INT(asyncio_transport_set_write_buffer_limits(client.transport, 1000, 1000), 0);
+    EXPECT_INT(client.n_resumed, 0);
+    EXPECT_INT(asyncio_transport_set_write_buffer_limits(client.transport, 1001, 1000), 0);
+    EXPECT_INT(client.n_resumed, 1);
+    EXPECT_INT(asyncio_transport_set_write_buffer_limits(client.transport, SIZE_MAX, SIZE_MAX), 0);
+    expect_marks(client.transport, 512 * 1024, 128 * 1024);
+    end_ends();
+    come_to_rest();
+    return 0;
+}
+
+TEST_NO_SWEEP(tls_start_when_marked,
+              "TL-04: marks that were set stay when TLS is started; from then on as much as the high one pauses",
+              COSTLY)
+{
+    EXPECT_INT(play_tls(start_when_marked), 0);
 }
 
 /* -------------------------------------------------------------------------------------------------------- sendfile */

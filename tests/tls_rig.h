@@ -6,6 +6,9 @@
 #include "crew.h"
 #include "loop/tls.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 static struct certificates certificates;
 static struct asyncio_ssl_context *tls_server, *tls_client;
 
@@ -78,13 +81,17 @@ struct speaker {
     struct asyncio__tls *pump;
 };
 
-/* Takes the socket of somebody who is to be a client. Returns: 0; a negative error. */
+/* Takes the socket of somebody who is to be a client. Small pieces are not held back: the clock would not wait for
+ * them. Returns: 0; a negative error. */
 static inline int speak(struct speaker *speaker, struct asyncio_socket *socket)
 {
     const struct asyncio__tls_options options = {.context = tls_client, .server_hostname = "localhost"};
+    int on = 1, r = socket && tls_client ? 0 : -EBADF;
 
     *speaker = (struct speaker){.socket = socket};
-    return socket && tls_client ? asyncio__tls_new(&options, &speaker->pump) : -EBADF;
+    if (r == 0)
+        r = asyncio_socket_setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return r < 0 ? r : asyncio__tls_new(&options, &speaker->pump);
 }
 
 static inline void fall_silent(struct speaker *speaker)

@@ -6,7 +6,8 @@
  *
  * Invariants:
  *   - what was written before is sent before: nothing goes out directly while anything is kept;
- *   - where the back end batches, a small write goes out with the next poll, and its errors are told then;
+ *   - where the back end batches, a small write goes out with the next poll, and its end is told with what comes after
+ *     that: nothing waits for it, neither more that is kept nor a close;
  *   - while anything is kept, the back end has `send` or the node is scheduled to go on;
  *   - memory that a send names neither moves nor goes until the send is complete;
  *   - `lost` is called exactly once, never inside another call or event, or else from the loop's close; the fd is
@@ -29,7 +30,7 @@ struct asyncio__conn_layer;
 /* What a connection tells its owner; static. All run on the loop's own stack or inside a call of the owner. They may
  * call anything of this file; only in `lost` may they free the connection. */
 struct asyncio__conn_events {
-    void (*paused)(struct asyncio__conn *conn);  /* more than `high` is kept now; once until `resumed`. May be NULL */
+    void (*paused)(struct asyncio__conn *conn);  /* more than `high` is kept; once until `resumed`. May be NULL */
     void (*resumed)(struct asyncio__conn *conn); /* no more than `low` is kept, or conn->error is set. May be NULL */
     void (*lost)(struct asyncio__conn *conn);    /* it is closed; conn->error says why, or is 0 */
 
@@ -137,12 +138,13 @@ void asyncio__conn_set_events(struct asyncio__conn *conn, const struct asyncio__
  *
  * A connection with TLS is used as any other: what is written and received is plain, water marks and times hold. What
  * differs:
- *   - write_eof is -ENOTSUP;
+ *   - write_eof is -ENOTSUP; as much as `high` is too much already;
  *   - the peer's announcement of its end is `ended`, whose answer does not count: what is kept is sent, and it closes.
  *     An end that is not announced is -ASYNCIO_ESSLEOF unless the context says otherwise;
  *   - close sends what is kept, announces the end and waits for the peer's announcement, shutdown_ns at most, else
- *     -ETIMEDOUT. What the peer sends meanwhile is received if reading was not stopped, and dropped if it was. Once the
- *     end is announced it is no error however the peer hangs up. During the handshake a close is an abort;
+ *     -ETIMEDOUT. What the peer sends meanwhile, and its end, are received if reading was not stopped, and dropped if
+ *     it was. Once the end is announced it is no error however the peer hangs up. During the handshake a close is an
+ *     abort;
  *   - what is wrong with the peer's bytes is told to the peer before the fd is closed, unless it takes long. */
 
 struct asyncio__conn_tls {

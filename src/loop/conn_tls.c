@@ -343,19 +343,23 @@ static bool shake_hands(struct asyncio__conn *conn)
 /* A layer gives no more: 0, or -ASYNCIO_ESSLEOF when that was not announced. */
 static void end_layer(struct asyncio__conn *conn, struct asyncio__conn_layer *layer, int error)
 {
+    bool is_closing = conn->state == ASYNCIO__CONN_CLOSING;
+
     layer->has_ended = true;
-    if (conn->state == ASYNCIO__CONN_CLOSING) {
-        asyncio__conn_finish_if_sent(conn);
-        return;
-    }
-    if (error) {
+    if (error && !is_closing) {
         asyncio__conn_abort(conn, error);
         return;
     }
-    conn->has_ended = true;
-    asyncio__conn_stop_reading(conn);
-    (void)conn->events->ended(conn);
-    asyncio__conn_close(conn);
+    /* Who still receives what comes after his close is told the end of it. */
+    if (!error && conn->is_reading && layer == conn->tls) {
+        conn->has_ended = true;
+        asyncio__conn_stop_reading(conn);
+        (void)conn->events->ended(conn);
+    }
+    if (is_closing)
+        asyncio__conn_finish_if_sent(conn);
+    else
+        asyncio__conn_close(conn);
 }
 
 /* Gives the owner what the pumps have, as long as he takes it; once he has closed and does not read it is dropped. */

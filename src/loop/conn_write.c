@@ -18,6 +18,12 @@
 
 static void sent(struct asyncio_op *op);
 
+/* True when nothing waits for the end of the next send: then it may be put off, and told late. */
+static bool is_last(const struct asyncio__conn *conn)
+{
+    return conn->state == ASYNCIO__CONN_OPEN && !conn->kept.first->next && conn->kept_plain == 0;
+}
+
 /* Sends what is kept until the back end has to wait, or others are to have their turn. */
 static void send_kept(struct asyncio__conn *conn)
 {
@@ -28,6 +34,7 @@ static void send_kept(struct asyncio__conn *conn)
             asyncio__conn_go_on_later(conn);
             return;
         }
+        conn->is_put_off = conn->is_put_off && is_last(conn);
         conn->send = (struct asyncio_op){
             .complete = sent,
             .opcode = ASYNCIO_OP_SEND,
@@ -66,9 +73,17 @@ static void send_plain(struct asyncio__conn *conn)
     }
 }
 
+/* With TLS the mark itself is too much already, as in Python, but never nothing. */
+static bool is_high(const struct asyncio__conn *conn)
+{
+    size_t kept = asyncio__conn_kept(conn);
+
+    return kept > conn->high || (conn->tls && kept == conn->high && kept > 0);
+}
+
 static void pause_if_high(struct asyncio__conn *conn)
 {
-    if (conn->is_paused || asyncio__conn_kept(conn) <= conn->high || conn->state == ASYNCIO__CONN_CLOSED)
+    if (conn->is_paused || !is_high(conn) || conn->state == ASYNCIO__CONN_CLOSED)
         return;
     conn->is_paused = true;
     if (conn->events->paused)
@@ -79,7 +94,8 @@ static void resume_if_low(struct asyncio__conn *conn)
 {
     bool was_resuming = conn->is_resuming;
 
-    if (!conn->is_paused || asyncio__conn_kept(conn) > conn->low || conn->state == ASYNCIO__CONN_CLOSED)
+    if (!conn->is_paused || asyncio__conn_kept(conn) > conn->low || is_high(conn) ||
+        conn->state == ASYNCIO__CONN_CLOSED)
         return;
     conn->is_paused = false;
     conn->is_resuming = true;
@@ -112,21 +128,23 @@ void asyncio__conn_finish_if_sent(struct asyncio__conn *conn)
     }
 }
 
-void asyncio__conn_go_on_sending(struct asyncio__conn *conn)
-{
-    send_kept(conn);
-    if (UNLIKELY(conn->kept_plain > 0))
-        send_plain(conn);
-    resume_if_low(conn);
-    asyncio__conn_finish_if_sent(conn);
-}
-
 /* Takes back a send that was put off and is still to be told to the kernel. Returns: false when it is on its way. */
 static bool take_back(struct asyncio__conn *conn)
 {
     if (conn->is_put_off && conn->is_sending && asyncio_op_cancel(conn->loop, &conn->send))
         conn->is_sending = false;
     return !conn->is_sending;
+}
+
+void asyncio__conn_go_on_sending(struct asyncio__conn *conn)
+{
+    /* More may be kept by now, and what is behind a send waits for its end. */
+    take_back(conn);
+    send_kept(conn);
+    if (UNLIKELY(conn->kept_plain > 0))
+        send_plain(conn);
+    resume_if_low(conn);
+    asyncio__conn_finish_if_sent(conn);
 }
 
 void asyncio__conn_send_at_once(struct asyncio__conn *conn)
@@ -175,7 +193,7 @@ static bool is_deferred(const struct asyncio__conn *conn, const struct asyncio_b
 {
     size_t size = 0;
 
-    if (!conn->loop->ops->batches)
+    if (!conn->loop->ops->batches || conn->state != ASYNCIO__CONN_OPEN)
         return false;
     for (size_t i = 0; i < n && size <= DEFERRED_MOST; i++)
         size += pieces[i].size;
@@ -229,8 +247,7 @@ int asyncio__conn_put(struct asyncio__conn *conn, const struct asyncio_bytes *pi
 
 int asyncio__conn_settle(struct asyncio__conn *conn)
 {
-    take_back(conn);
-    if (asyncio__conn_kept(conn) > conn->high)
+    if (is_high(conn))
         asyncio__conn_send_at_once(conn);
     asyncio__conn_go_on_sending(conn);
     pause_if_high(conn);

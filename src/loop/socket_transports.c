@@ -450,12 +450,25 @@ static int refuse(struct asyncio_loop *loop, int fd, struct socket_transport *se
     return error;
 }
 
+/* TLS has marks of its own, where nobody has set others. */
+static void raise_marks(struct asyncio_transport *transport)
+{
+    bool had_default = transport->high == transport->default_high && transport->low == transport->default_high / 4;
+
+    transport->default_high = ASYNCIO__TRANSPORT_TLS_HIGH;
+    if (had_default)
+        asyncio_transport_set_write_buffer_limits(transport, SIZE_MAX, SIZE_MAX);
+}
+
 static int shake_hands(struct socket_transport *self, const struct asyncio__conn_tls *tls)
 {
     int r = asyncio__conn_start_tls(&self->conn, tls, NULL, 0);
 
-    self->is_shaking_hands = r == 0;
-    return r;
+    if (r < 0)
+        return r;
+    self->is_shaking_hands = true;
+    raise_marks(&self->head);
+    return 0;
 }
 
 int asyncio__transport_open(struct asyncio_loop *loop, int fd, int64_t close_ns, const struct asyncio__conn_tls *tls,

@@ -140,7 +140,7 @@ int asyncio__transport_init(struct asyncio_transport *transport, struct asyncio_
     transport->opened = options->opened;
     transport->lost = options->lost;
     transport->opened_owner = transport->lost_owner = options->owner;
-    transport->high = ASYNCIO__TRANSPORT_HIGH;
+    transport->high = transport->default_high = ASYNCIO__TRANSPORT_HIGH;
     transport->low = ASYNCIO__TRANSPORT_HIGH / 4;
     transport->sockname_error = transport->peername_error = -EAFNOSUPPORT;
     return asyncio__context_choose(NULL, &transport->context);
@@ -314,7 +314,7 @@ int asyncio_transport_set_write_buffer_limits(struct asyncio_transport *transpor
     if (!transport)
         return -EINVAL;
     if (high == SIZE_MAX && (low == SIZE_MAX || __builtin_mul_overflow(low, 4, &high)))
-        high = low == SIZE_MAX ? ASYNCIO__TRANSPORT_HIGH : SIZE_MAX;
+        high = low == SIZE_MAX ? transport->default_high : SIZE_MAX;
     if (low == SIZE_MAX)
         low = high / 4;
     if (high < low)

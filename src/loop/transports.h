@@ -17,7 +17,8 @@
 
 #include <asyncio_lowlevel.h>
 
-#define ASYNCIO__TRANSPORT_HIGH ((size_t)64 * 1024)
+#define ASYNCIO__TRANSPORT_HIGH     ((size_t)64 * 1024)
+#define ASYNCIO__TRANSPORT_TLS_HIGH ((size_t)512 * 1024)
 
 /* What a kind of transport does; static. What may be NULL is not possible with it: -ENOTSUP, or nothing happens. */
 struct asyncio__transport_kind {
@@ -73,7 +74,8 @@ struct asyncio_transport {
     void *opened_owner;
     void (*lost)(struct asyncio_transport *transport, void *owner);
     void *lost_owner;
-    size_t high, low; /* marks of flow control */
+    size_t high, low;    /* marks of flow control */
+    size_t default_high; /* the one that nobody has set */
     struct asyncio_address sockname, peername;
     int sockname_error, peername_error; /* why there is none */
 

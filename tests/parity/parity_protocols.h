@@ -67,7 +67,8 @@ static inline const char *error_name(int error)
 struct teller {
     struct asyncio_protocol protocol;
     const char *name;
-    bool stays; /* what eof_received returns */
+    bool stays;    /* what eof_received returns */
+    bool is_quiet; /* it tells nothing */
     void (*made)(struct teller *teller);
     void (*data)(struct teller *teller, const void *data, size_t size);
     void (*eof)(struct teller *teller);
@@ -82,12 +83,18 @@ static inline struct teller *teller_of(struct asyncio_protocol *protocol)
     return (struct teller *)protocol;
 }
 
+static inline void teller_says(const struct teller *teller, const char *text)
+{
+    if (!teller->is_quiet)
+        tell("%s: %s", teller->name, text);
+}
+
 static inline void teller_made(struct asyncio_protocol *protocol, struct asyncio_transport *transport)
 {
     struct teller *teller = teller_of(protocol);
 
     teller->transport = transport;
-    tell("%s: connection_made()", teller->name);
+    teller_says(teller, "connection_made()");
     if (teller->made)
         teller->made(teller);
 }
@@ -96,7 +103,8 @@ static inline void teller_lost(struct asyncio_protocol *protocol, int error)
 {
     struct teller *teller = teller_of(protocol);
 
-    tell("%s: connection_lost(%s)", teller->name, error_name(error));
+    if (!teller->is_quiet)
+        tell("%s: connection_lost(%s)", teller->name, error_name(error));
     teller->transport = NULL;
     if (teller->lost)
         teller->lost(teller);
@@ -107,7 +115,8 @@ static inline void teller_data(struct asyncio_protocol *protocol, const void *da
     struct teller *teller = teller_of(protocol);
 
     teller->n_received += size;
-    tell_data(teller->name, data, size);
+    if (!teller->is_quiet)
+        tell_data(teller->name, data, size);
     if (teller->data)
         teller->data(teller, data, size);
 }
@@ -116,7 +125,7 @@ static inline bool teller_eof(struct asyncio_protocol *protocol)
 {
     struct teller *teller = teller_of(protocol);
 
-    tell("%s: eof_received()", teller->name);
+    teller_says(teller, "eof_received()");
     if (teller->eof)
         teller->eof(teller);
     return teller->stays;
@@ -124,14 +133,14 @@ static inline bool teller_eof(struct asyncio_protocol *protocol)
 
 static inline void teller_paused(struct asyncio_protocol *protocol)
 {
-    tell("%s: pause_writing()", teller_of(protocol)->name);
+    teller_says(teller_of(protocol), "pause_writing()");
 }
 
 static inline void teller_resumed(struct asyncio_protocol *protocol)
 {
     struct teller *teller = teller_of(protocol);
 
-    tell("%s: resume_writing()", teller->name);
+    teller_says(teller, "resume_writing()");
     if (teller->resumed)
         teller->resumed(teller);
 }

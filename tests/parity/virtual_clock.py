@@ -225,7 +225,7 @@ atexit.register(tell)
 
 
 class Teller(asyncio.Protocol):
-    """A protocol that tells what it is told. What else it is to do then is a function of the same name."""
+    """A protocol that tells what it is told, unless it is quiet; what else it is to do is a function of that name."""
 
     def __init__(self, name, *, stays=False, made=None, data=None, eof=None, lost=None, resumed=None):
         self.name = name
@@ -237,35 +237,41 @@ class Teller(asyncio.Protocol):
         self.resumed = resumed
         self.transport = None
         self.n_received = 0
+        self.is_quiet = False
+
+    def says(self, text):
+        if not self.is_quiet:
+            tell(f"{self.name}: {text}")
 
     def connection_made(self, transport):
         self.transport = transport
-        tell(f"{self.name}: connection_made()")
+        self.says("connection_made()")
         if self.made:
             self.made(self)
 
     def connection_lost(self, error):
-        tell(f"{self.name}: connection_lost({None if error is None else name_of(error)})")
+        self.says(f"connection_lost({None if error is None else name_of(error)})")
         if self.lost:
             self.lost(self)
 
     def data_received(self, data):
         self.n_received += len(data)
-        tell_data(self.name, data)
+        if not self.is_quiet:
+            tell_data(self.name, data)
         if self.data:
             self.data(self, data)
 
     def eof_received(self):
-        tell(f"{self.name}: eof_received()")
+        self.says("eof_received()")
         if self.eof:
             self.eof(self)
         return self.stays
 
     def pause_writing(self):
-        tell(f"{self.name}: pause_writing()")
+        self.says("pause_writing()")
 
     def resume_writing(self):
-        tell(f"{self.name}: resume_writing()")
+        self.says("resume_writing()")
         if self.resumed:
             self.resumed(self)
 
