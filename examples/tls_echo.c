@@ -81,7 +81,7 @@ static int echo(struct asyncio_streamreader *reader, struct asyncio_streamwriter
 
 static int make_server_context(const struct options *options, struct asyncio_ssl_context **ret_context)
 {
-    struct asyncio_ssl_context *context;
+    struct asyncio_ssl_context *context = NULL;
     int r = asyncio_ssl_create_default_context(&context, ASYNCIO_SSL_CLIENT_AUTH, .cafile = options->client_ca);
 
     if (r < 0)
@@ -132,7 +132,7 @@ static int obey_signals(struct asyncio_ssl_context *context, const struct option
 static int serve(void *arg)
 {
     const struct options *options = arg;
-    struct asyncio_ssl_context *context;
+    struct asyncio_ssl_context *context = NULL;
     struct asyncio_server *server;
     struct asyncio_address address;
     char name[128];
@@ -163,7 +163,7 @@ static int serve(void *arg)
 
 static int make_client_context(const struct options *options, struct asyncio_ssl_context **ret_context)
 {
-    struct asyncio_ssl_context *context;
+    struct asyncio_ssl_context *context = NULL;
     int r = asyncio_ssl_create_default_context(&context, ASYNCIO_SSL_SERVER_AUTH, .cafile = options->ca);
 
     if (r < 0)
@@ -264,7 +264,7 @@ static int visit_all(void *arg)
 {
     struct options *options = arg;
     struct asyncio_ssl_session *session = NULL;
-    struct asyncio_ssl_context *context;
+    struct asyncio_ssl_context *context = NULL;
     int r = make_client_context(options, &context);
 
     if (r < 0)

@@ -311,6 +311,15 @@ static unsigned size_of(const struct asyncio_op_batch *batch)
     return (unsigned)min_size(batch->n, (size_t)asyncio__at_a_time(ASYNCIO__OP_BATCH));
 }
 
+/* As CMSG_NXTHDR, which mixes signs in musl. */
+static struct cmsghdr *next_control(struct msghdr *header, struct cmsghdr *part)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+    return CMSG_NXTHDR(header, part);
+#pragma GCC diagnostic pop
+}
+
 /* Takes the address that a datagram was sent to, and the interface it came by. */
 static void read_control(struct msghdr *header, struct asyncio_datagram_info *info)
 {
@@ -319,7 +328,7 @@ static void read_control(struct msghdr *header, struct asyncio_datagram_info *in
     struct in6_pktinfo about6;
     struct in_pktinfo about;
 
-    for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = next_control(header, part)) {
         if (part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_PKTINFO) {
             memcpy(&about, CMSG_DATA(part), sizeof about);
             in.sin_addr = about.ipi_addr;

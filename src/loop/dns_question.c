@@ -130,7 +130,7 @@ static void describe(const struct asyncio__dns_question *question, char *text, s
 static void run_outcome(struct asyncio__dns_question *question)
 {
     asyncio__dns_answered *answered = question->answered;
-    char why[160] = "";
+    char why[256] = "";
 
     if (question->result < 0)
         describe(question, why, sizeof why);
