@@ -102,7 +102,7 @@ static inline void drop_security(void)
 {
 #ifdef OVER_TLS
     /* What was closed announces its end. */
-    turns(20);
+    turns(test_hostile() ? 2000 : 20);
     drop_contexts();
 #endif
 }

@@ -103,6 +103,7 @@ static int run_all(void)
 struct end {
     struct asyncio_protocol protocol;
     const char *name, *word;
+    size_t n_received;
     struct asyncio_transport *transport;
 };
 
@@ -122,8 +123,13 @@ static void received(struct asyncio_protocol *protocol, const void *data, size_t
 {
     struct end *end = (struct end *)protocol;
 
-    note(size == 4 && memcmp(data, "word", 4) == 0 ? "word" : "wrong");
-    asyncio_transport_close(end->transport);
+    if (end->n_received + size > 4 || memcmp(data, "word" + end->n_received, size) != 0)
+        note("wrong");
+    end->n_received += size;
+    if (end->n_received == 4) {
+        note("word");
+        asyncio_transport_close(end->transport);
+    }
 }
 
 static void lost(struct asyncio_protocol *protocol, int error)
@@ -142,7 +148,8 @@ static const struct asyncio_protocol_type end_type = {
 
 static int run_transports(void)
 {
-    static struct end client = {{&end_type}, "client", "word", NULL}, server = {{&end_type}, "server", NULL, NULL};
+    static struct end client = {{&end_type}, "client", "word", 0, NULL};
+    static struct end server = {{&end_type}, "server", NULL, 0, NULL};
     struct asyncio_transport *transport;
     int fds[2], r;
 
