@@ -178,7 +178,8 @@ TEST_NO_SWEEP(order, "TL-01 TL-06 #103: what is written arrives in order and who
     }
 }
 
-TEST(byte_by_byte, "TL-01: over a wire that brings one byte at a time")
+TEST_NO_SWEEP(byte_by_byte, "TL-01: over a wire that brings one byte at a time",
+              "many small pieces; `handshake` is swept")
 {
     open_ends(NULL, make_pair, true, &into);
     start_wire(1, UNCUT, 0, UNCUT, 0);

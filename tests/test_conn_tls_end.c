@@ -305,24 +305,50 @@ TEST(reset, "TR-08: a reset is an error, before and after TLS has begun")
 
 /* --------------------------------------------------------------------------------------------- During the handshake */
 
-TEST(close_in_handshake, "TL-03 #104: a close or an abort during the handshake ends it, told once, at any moment")
+static void end_in_handshake(int turns, bool by_close, int error)
+{
+    open_tls("later=30", &lent);
+    EXPECT_INT(write_some(&subject, 100), 0);
+    for (int i = 0; i < turns; i++)
+        one_turn();
+    if (by_close)
+        close_one(&subject);
+    else
+        abort_one(&subject, error);
+    EXPECT_INT(subject.lost, 0);
+    run_for(100);
+    EXPECT_INT(subject.secured, 1);
+    EXPECT_INT(server.secured, 1);
+    EXPECT_INT(subject.lost + server.lost, 2);
+    end_tls_rig();
+}
+
+TEST(close_in_handshake, "TL-03 #104: a close during the handshake ends it, told once")
+{
+    end_in_handshake(3, true, 0);
+}
+
+TEST(abort_in_handshake, "TL-03 #104: an abort during the handshake ends it, told once")
+{
+    end_in_handshake(2, false, 0);
+}
+
+TEST(abort_in_handshake_with_error, "TL-03 #104: an abort with an error does so, too")
+{
+    end_in_handshake(4, false, -EPROTO);
+}
+
+TEST_NO_SWEEP(end_in_handshake_anywhere, "TL-03 #104: a close or an abort ends the handshake at any moment",
+              "each moment is a test of its own above")
 {
     for (int turns = 0; turns < 6; turns++) {
-        open_tls("later=30", &lent);
-        EXPECT_INT(write_some(&subject, 100), 0);
-        for (int i = 0; i < turns; i++)
-            one_turn();
-        if (turns % 3 == 0)
-            close_one(&subject);
-        else
-            abort_one(&subject, turns % 3 == 1 ? -EPROTO : 0);
-        EXPECT_INT(subject.lost, 0);
-        run_for(100);
-        EXPECT_INT(subject.secured, 1);
-        EXPECT_INT(server.secured, 1);
-        EXPECT_INT(subject.lost + server.lost, 2);
-        end_tls_rig();
+        end_in_handshake(turns, true, 0);
+        end_in_handshake(turns, false, turns % 2 ? -EPROTO : 0);
     }
+}
+
+TEST(abort_both_in_handshake, "TL-03 #104: both ends are aborted in the handshake, each with what it says")
+{
     open_tls(NULL, &lent);
     abort_one(&subject, -EPROTO);
     abort_one(&server, 0);
@@ -494,25 +520,45 @@ TEST(refused_client,
 
 /* --------------------------------------------------------------------------------------------------- The loop's end */
 
-TEST(loop_close, "a loop closes while connections shake hands, talk, close, wait or say their last words")
+static void close_loop_after(int turns)
 {
     test_spare(ASYNCIO__SHORT_TRANSFERS, "it sends pieces");
-    /* In the handshake, at several moments; with something to send. */
-    for (int i = 0; i < 5; i++) {
-        open_tls("later=50,delay=100", &lent);
-        for (int k = 0; k < i; k++)
-            one_turn();
-        EXPECT_INT(write_some(&subject, 100), 0);
-        end_tls_rig();
-        EXPECT_INT(subject.secured, 1);
-        EXPECT_INT(server.secured, 1);
-    }
-    /* In the midst of it: the peer learns that the end is no accident. */
+    open_tls("later=50,delay=100", &lent);
+    for (int k = 0; k < turns; k++)
+        one_turn();
+    EXPECT_INT(write_some(&subject, 100), 0);
+    end_tls_rig();
+    EXPECT_INT(subject.secured, 1);
+    EXPECT_INT(server.secured, 1);
+}
+
+TEST(loop_close_at_first, "a loop closes before a handshake has begun, with something to send")
+{
+    close_loop_after(0);
+}
+
+TEST(loop_close_in_handshake, "a loop closes in the midst of a handshake")
+{
+    close_loop_after(2);
+}
+
+TEST(loop_close_late, "a loop closes when a handshake is nearly done")
+{
+    close_loop_after(4);
+}
+
+TEST(loop_close, "a loop closes while connections talk: the peer learns that the end is no accident")
+{
+    test_spare(ASYNCIO__SHORT_TRANSFERS, "it sends pieces");
     open_secured(NULL, &lent);
     close_tls_rig();
     EXPECT_TRACE("client: lost\nserver: lost\n");
     EXPECT_STR(captured_log(), "");
-    /* With unsent bytes. */
+}
+
+TEST(loop_close_unsent, "a loop closes while bytes are unsent, and says so")
+{
+    test_spare(ASYNCIO__SHORT_TRANSFERS, "it sends pieces");
     open_secured("buffer=5000", &lent);
     stop_reading_of(&server);
     EXPECT_INT(write_some(&subject, 1 << 20), 0);
@@ -520,14 +566,22 @@ TEST(loop_close, "a loop closes while connections shake hands, talk, close, wait
     EXPECT_LOG("unsent bytes");
     EXPECT(strstr(transcript(), "client: lost: ASYNCIO_ECLOSED\n"));
     forget();
-    /* Waiting for the peer's end. */
+}
+
+TEST(loop_close_waiting, "a loop closes while a connection waits for the peer's end")
+{
+    test_spare(ASYNCIO__SHORT_TRANSFERS, "it sends pieces");
     open_secured("later=30", &lent);
     stop_reading_of(&server);
     close_one(&subject);
     run_for(1);
     close_tls_rig();
     EXPECT_TRACE("client: lost\nserver: lost\n");
-    /* Lingering. */
+}
+
+TEST(loop_close_lingering, "a loop closes while a connection says its last words")
+{
+    test_spare(ASYNCIO__SHORT_TRANSFERS, "it sends pieces");
     open_ends(NULL, make_quick_pair, true, &lent);
     EXPECT_INT(start_tls(&server), 0);
     send_raw(nonsense, sizeof nonsense);
