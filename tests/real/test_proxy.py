@@ -402,7 +402,8 @@ def idle(program=PROXY):
         for client in (silent, talker, listener):
             client.close()
         counters = proxy.settle(accepted=3)
-        real.same(counters["idle"] + counters["done"], 3, f"ends of {counters}")
+        # Who leaves while something is on its way to him may be reset.
+        real.same(counters["idle"] + counters["done"] + counters["broken"], 3, f"ends of {counters}")
         real.expect(counters["idle"] >= 2, f"{counters}")
 
 
