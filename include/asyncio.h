@@ -1252,8 +1252,9 @@ ASYNCIO_API bool asyncio_streamwriter_is_closing(const struct asyncio_streamwrit
  * that was .close_timeout; -ASYNCIO_ENOTASK; -ASYNCIO_EFOREIGNLOOP. Cancelled: nothing is lost. */
 ASYNCIO_ASYNC int asyncio_streamwriter_wait_closed(struct asyncio_streamwriter *writer);
 
-/* Sets the marks in bytes: above `high` (-1: 64 KiB, with TLS 512, or four times low) writing waits until no more than
- * `low` (-1: a quarter of high) is kept. Takes effect at once. Returns: 0; -EINVAL unless high >= low >= 0. */
+/* Sets the marks in bytes: above `high` (-1: 64 KiB, with TLS 512, or four times low), with TLS at it, writing waits
+ * until no more than `low` (-1: a quarter of high) is kept. Takes effect at once. Returns: 0; -EINVAL unless high is
+ * low at least, and low 0. */
 ASYNCIO_API int asyncio_streamwriter_set_write_buffer_limits(struct asyncio_streamwriter *writer, ssize_t high,
                                                              ssize_t low);
 
@@ -1674,6 +1675,155 @@ ASYNCIO__SCOPE(condition)
 #undef ASYNCIO__SCOPE
 #endif
 
+/* ======================================================================================================= Subprocesses
+ *
+ * A child of this process, its pipes as streams. It is watched by a pidfd of its own: there is no handler of SIGCHLD,
+ * no thread, and nobody else's child is ever waited for. In the simulator, which has no processes, all give
+ * -EOPNOTSUPP. For example, the output of a command that is not to outlive this block:
+ *
+ *     struct asyncio_process *process ASYNCIO_KILLED = NULL;
+ *     struct asyncio_communicated said;
+ *
+ *     r = asyncio_create_subprocess_shell(&process, "git log --oneline | head", .std_out = ASYNCIO_PIPE);
+ *     if (r == 0)
+ *         r = asyncio_process_communicate(process, NULL, 0, &said);
+ *
+ * Input of a process is a writer over a pipe: asyncio_streamwriter_close, or write_eof, is its end, for which what is
+ * kept has as long as it takes; when the process reads no more it is -EPIPE. It has no address, and no TLS. Output is a
+ * reader, which takes from the pipe what is asked of it: a process that says more than a pipe holds, 64 KiB, waits
+ * until somebody reads. Of a terminal both belong to the same connection: the writer's close is the end of the
+ * terminal, and write_eof is -ENOTSUP. */
+
+struct asyncio_process;
+
+/* What .std_in, .std_out and .std_err may be beside an fd of 1 or more; absent: the parent's own. */
+enum asyncio_subprocess_io {
+    ASYNCIO_PIPE = -1,    /* a pipe, whose other end is the process's stream */
+    ASYNCIO_STDOUT = -2,  /* .std_err only: where standard output goes */
+    ASYNCIO_DEVNULL = -3, /* /dev/null */
+    ASYNCIO_PTY = -4,     /* a terminal of the child's own, the same for all three that say so; it becomes the
+                             controlling one of a new session, and its other end is both streams */
+    ASYNCIO_INHERIT = -5, /* the parent's own, as 0 where that does not mean ASYNCIO_PIPE */
+};
+
+/* Keywords of asyncio_create_subprocess_exec and asyncio_create_subprocess_shell, and of asyncio_loop_subprocess_exec
+ * and asyncio_loop_subprocess_shell, to which a standard stream that is absent is ASYNCIO_PIPE. */
+struct asyncio_subprocess_kw {
+    size_t size; /* of this structure */
+    const char *source;
+    int std_in, std_out, std_err; /* an fd, which stays the caller's, or one of enum asyncio_subprocess_io */
+    size_t limit;                 /* of the readers' lines, in bytes; 0: 64 KiB */
+    const char *cwd;              /* where it starts; absent: the parent's directory */
+    const char *const *env;       /* "NAME=value" ..., NULL at the end; absent: the parent's */
+    const char *executable;       /* the file to run in place of argv[0], which is then only a name */
+    const int *pass_fds;          /* stay open in the child, under the same numbers; no other one above 2 does */
+    size_t n_pass_fds;
+    bool start_new_session; /* setsid() */
+    bool new_process_group; /* setpgid(0, 0); the first of a session leads one anyway */
+    bool die_with_parent;   /* killed when the thread that made it ends (PR_SET_PDEATHSIG) */
+    int umask;              /* plus 1; 0: the parent's */
+    int rows, columns;      /* of the terminal; 0: 24 and 80 */
+    const void *reserved[4];
+};
+
+/* Runs a program: argv[0], looked for in $PATH unless it has a '/', with the arguments argv, NULL at the end. In the
+ * child all signals are unblocked and have their default action; SIGPIPE too. Keywords: see struct
+ * asyncio_subprocess_kw.
+ * Returns: 0, and one reference; -ENOENT, -EACCES, -ENOEXEC and whatever else exec says, with the step and the file in
+ * asyncio_error_detail: nothing is left of the child; -EINVAL; -EMFILE; -EAGAIN when there are too many processes;
+ * -ENOMEM; -ASYNCIO_ENOTASK. Cancelled: on entry; a child that was started is always returned. */
+ASYNCIO_ASYNC int asyncio_create_subprocess_exec_kw(struct asyncio_process **ret_process, const char *const *argv,
+                                                    const struct asyncio_subprocess_kw *kw);
+
+/* Runs a command line of /bin/sh. What comes from outside has no place in it without quotes. Returns: likewise; a
+ * command that is not found is the shell's exit status 127. */
+ASYNCIO_ASYNC int asyncio_create_subprocess_shell_kw(struct asyncio_process **ret_process, const char *command,
+                                                     const struct asyncio_subprocess_kw *kw);
+
+/* Takes one more reference. Returns its argument. */
+ASYNCIO_API struct asyncio_process *asyncio_process_ref(struct asyncio_process *process);
+
+/* Drops a reference; NULL is allowed. The last one closes the streams that nobody else has; a child that runs goes on,
+ * and is waited for when it ends, so that no zombie is left while the loop runs. Returns: NULL, always. */
+ASYNCIO_API struct asyncio_process *asyncio_process_unref(struct asyncio_process *process);
+
+/* Its number; of use only while it runs. */
+ASYNCIO_API int asyncio_process_pid(const struct asyncio_process *process);
+
+/* How it ended: its exit status, or minus the number of the signal that killed it; 255, with a warning, when somebody
+ * else has waited for it. Returns: true; false while it runs, and nothing is set. */
+ASYNCIO_API bool asyncio_process_returncode(const struct asyncio_process *process, int *ret_returncode);
+
+/* Its standard streams, borrowed; NULL for what is neither a pipe nor the terminal. What comes out of a terminal is its
+ * standard output, or error where only that is the terminal. */
+ASYNCIO_API struct asyncio_streamwriter *asyncio_process_stdin(const struct asyncio_process *process);
+ASYNCIO_API struct asyncio_streamreader *asyncio_process_stdout(const struct asyncio_process *process);
+ASYNCIO_API struct asyncio_streamreader *asyncio_process_stderr(const struct asyncio_process *process);
+
+/* Waits until it has ended, whether or not its pipes are still open; any number of tasks may. With pipes that nobody
+ * reads it may never end: asyncio_process_communicate reads them. Returns: 0, and how it ended, unless NULL;
+ * -ASYNCIO_ENOTASK; -ASYNCIO_EFOREIGNLOOP. Cancelled: the process goes on. */
+ASYNCIO_ASYNC int asyncio_process_wait(struct asyncio_process *process, int *ret_returncode);
+
+/* What a process has said; both are for asyncio_free, end with a 0 that does not count, and are NULL without a pipe. */
+struct asyncio_communicated {
+    char *out, *err;
+    size_t out_size, err_size;
+    int returncode;
+};
+
+/* Writes `input` to standard input, if that is a pipe, and closes it; reads what it says on both others until they
+ * end, at the same time, so that nobody waits for the other for ever; then waits for its end. That it does not read
+ * its input is no error. A terminal is not closed, but sent ^D twice. Returns: 0; -EBUSY when a task reads from its
+ * streams or communicates; -EINVAL; errors of reading; -ENOMEM; -ASYNCIO_ENOTASK; -ASYNCIO_EFOREIGNLOOP. Cancelled: the
+ * process goes on, and so may a second call: what was read is still to be read, what was not written of the input is
+ * not. */
+ASYNCIO_ASYNC int asyncio_process_communicate(struct asyncio_process *process, const void *input, size_t size,
+                                              struct asyncio_communicated *ret_communicated);
+
+/* Sends it a signal; by its pidfd, so never to a stranger with the same number. Returns: 0; -ESRCH when it has ended;
+ * -EINVAL; -EPERM. */
+ASYNCIO_API int asyncio_process_send_signal(struct asyncio_process *process, int signal);
+
+/* SIGTERM, SIGKILL. */
+ASYNCIO_API int asyncio_process_terminate(struct asyncio_process *process);
+ASYNCIO_API int asyncio_process_kill(struct asyncio_process *process);
+
+/* Asks it to end with SIGTERM, gives it `seconds`, then kills it; waits for its end. With 0 or less it is killed at
+ * once. Where it leads a process group or session, all of that gets the signals. Returns: 0, also when it had ended;
+ * -EINVAL for NaN; -ASYNCIO_ENOTASK; -ASYNCIO_EFOREIGNLOOP. Cancelled: it is killed now, and waited for all the same;
+ * the cancel meets the next wait. */
+ASYNCIO_ASYNC int asyncio_process_stop(struct asyncio_process *process, double seconds);
+
+/* struct asyncio_process *process ASYNCIO_KILLED = NULL; -- at the end of the block it is killed if it still runs, as
+ * by asyncio_process_stop with 0, waited for, and unreferenced. */
+#define ASYNCIO_KILLED __attribute__((cleanup(asyncio__process_killed)))
+
+/* Internal to ASYNCIO_KILLED. */
+ASYNCIO_API void asyncio__process_killed(struct asyncio_process **process);
+
+/* Waits until a process ends that need not be a child, whose exit status nobody can tell then. Returns: 0; -ESRCH when
+ * there is none; -EINVAL; -ENOMEM; -EMFILE; -ASYNCIO_ENOTASK. Cancelled: no longer watched. */
+ASYNCIO_ASYNC int asyncio_wait_pid(int pid);
+
+/* For the first process of a container: adopts orphans (PR_SET_CHILD_SUBREAPER) and takes away those that end, until it
+ * is cancelled; children of this library are left to their owners, and so are those of others in this process, which
+ * must wait for them within a second. Calls reaped(arg, pid, returncode) for each, unless NULL. It is woken by SIGCHLD,
+ * as by asyncio_signals_wait, and asks each process in /proc. Returns: -ECANCELED; -EBUSY when a task does it already;
+ * -ENOENT without a /proc; -ENOMEM; -ASYNCIO_ENOTASK. */
+ASYNCIO_ASYNC int asyncio_reap_orphans(void (*reaped)(void *arg, int pid, int returncode), void *arg);
+
+#ifndef __cplusplus
+#define asyncio_create_subprocess_exec(...) \
+    ASYNCIO__SUBPROCESS_EXEC(__VA_ARGS__, .source = ASYNCIO_HERE, .size = sizeof(struct asyncio_subprocess_kw))
+#define ASYNCIO__SUBPROCESS_EXEC(ret_process, argv, ...) \
+    asyncio_create_subprocess_exec_kw((ret_process), (argv), &(const struct asyncio_subprocess_kw){__VA_ARGS__})
+#define asyncio_create_subprocess_shell(...) \
+    ASYNCIO__SUBPROCESS_SHELL(__VA_ARGS__, .source = ASYNCIO_HERE, .size = sizeof(struct asyncio_subprocess_kw))
+#define ASYNCIO__SUBPROCESS_SHELL(ret_process, command, ...) \
+    asyncio_create_subprocess_shell_kw((ret_process), (command), &(const struct asyncio_subprocess_kw){__VA_ARGS__})
+#endif
+
 /* ============================================================================================================= Queues
  *
  * Queues of pointers; the queue never looks at what they point to and never frees it. */
@@ -1757,7 +1907,7 @@ ASYNCIO_API size_t asyncio_queue_maxsize(const struct asyncio_queue *queue);
 /* ========================================================================================================= Threads */
 
 /* Runs fn(arg) in a thread of the loop's default executor, with a copy of the caller's context. Returns: what fn
- * returned; -ASYNCIO_ECLOSED; -ENOMEM; -EAGAIN when no thread can be made.
+ * returned; -ASYNCIO_ECLOSED; -ENOMEM; -EAGAIN when no thread can be made; -EBUSY when the executor's queue is full.
  * Cancelled: a job that has not begun never will; one that has begun goes on without the caller and its result is
  * dropped, so its argument must outlive it. */
 ASYNCIO_ASYNC int asyncio_to_thread(asyncio_coro *fn, void *arg);
@@ -1776,6 +1926,7 @@ struct asyncio_executor_kw {
     size_t size;
     size_t max_workers; /* absent: the number of CPUs plus 4, at most 32 */
     const char *name;   /* of its threads, as far as 15 bytes go; absent: "asyncio" */
+    size_t max_queued;  /* jobs that may wait for a thread; one more is refused with -EBUSY; absent: no limit */
     const void *reserved[2];
 };
 
@@ -1795,6 +1946,18 @@ ASYNCIO_API struct asyncio_executor *asyncio_executor_unref(struct asyncio_execu
  * thread. Returns: 0; -ETIMEDOUT when some run on; -EINVAL for NULL and NaN; -EDEADLK from one of its own threads, when
  * `seconds` is above 0. */
 ASYNCIO_API int asyncio_executor_shutdown(struct asyncio_executor *executor, bool cancel_queued, double seconds);
+
+/* How an executor fares. */
+struct asyncio_executor_info {
+    size_t size; /* of this structure */
+    size_t n_threads, n_busy, n_queued;
+    uint64_t n_done, n_cancelled, n_refused; /* jobs so far: those that have run, were taken back, found no room */
+    double longest_wait;                     /* seconds that a job has waited for a thread, at most, so far */
+};
+
+/* Fills it in, as far as `ret_info->size` goes, which has to be set. Any thread. Returns: 0; -EINVAL; -EXDEV in a
+ * forked child of the process that made it. */
+ASYNCIO_API int asyncio_executor_info(struct asyncio_executor *executor, struct asyncio_executor_info *ret_info);
 
 /* Makes an executor the loop's default; the loop takes a reference. Returns: 0; -EINVAL; -ASYNCIO_ECLOSED. */
 ASYNCIO_API int asyncio_loop_set_default_executor(struct asyncio_loop *loop, struct asyncio_executor *executor);
@@ -1845,6 +2008,115 @@ ASYNCIO_API struct asyncio_future *asyncio_wrap_future(struct asyncio_thread_fut
     asyncio_run_coroutine_threadsafe_kw((fn), (arg), (loop), (ret_future), &(const struct asyncio_task_kw){__VA_ARGS__})
 #endif
 
+/* ========================================================================================================= Many cores
+ *
+ * A task never changes its thread: more cores are more loops, one a thread, each with tasks of its own, and messages in
+ * between. */
+
+/* What each worker's main function is called with. */
+struct asyncio_worker {
+    unsigned index, n; /* which of how many, from 0 */
+    void *arg;
+    void *reserved;
+};
+
+/* Keywords of asyncio_run_workers. */
+struct asyncio_workers_kw {
+    size_t size;         /* of this structure */
+    const char *backend; /* as in struct asyncio_loop_kw */
+    bool debug;
+    /* Each thread runs on a processor of its own, in turn; so do threads and processes that it starts. */
+    bool pinned;
+    double teardown_timeout; /* as in struct asyncio_run_kw */
+    bool keep_signals;       /* SIGINT and SIGTERM do not cancel the main functions */
+    const void *reserved[4];
+};
+
+/* Runs main(worker) on n loops at once, each in a thread of its own, the first in this one; 0: one for each processor
+ * that this process may use. None begins before all loops are there; each has a copy of the caller's context.
+ *
+ * The first main that fails cancels the others, each once at most. So does, when this is called in the process's first
+ * thread, the first SIGINT or SIGTERM that would have had its default action; a second one of either, and one that
+ * comes when all mains have ended, has it. Each loop ends as in asyncio_run. Keywords: see struct asyncio_workers_kw.
+ * Returns: the first error, in order of time, that no cancel of another brought about; else -EINTR when a signal ended
+ * one, and not when all took the cancel for a wish to stop and returned 0 or more; else 0. -EAGAIN when a thread could
+ * not be made, and the errors of asyncio_new_event_loop: none has run then. -EINVAL; -ENOMEM; -ASYNCIO_ERUNNING; -EBUSY
+ * as asyncio_run. */
+ASYNCIO_API int asyncio_run_workers_kw(unsigned n, int (*main)(struct asyncio_worker *worker), void *arg,
+                                       const struct asyncio_workers_kw *kw);
+
+/* Says to the kernel which of the sockets that share a server's port, by .reuse_port, a new connection goes to: the one
+ * that began to listen as the kth, from 0, where k is the number of the processor that received it, modulo n. So the
+ * connection meets a warm cache where each of n .pinned workers has begun to listen as the kth. When a socket is closed
+ * the last one gets its place. Without it the kernel spreads connections evenly.
+ * Returns: 0; -ENOTSUP where the kernel cannot, and in the simulator; -EINVAL for n of 0 and a server that shares no
+ * port. */
+ASYNCIO_API int asyncio_server_steer(struct asyncio_server *server, unsigned n);
+
+/* Messages from any thread to one loop, the first receiver's: pointers, first in, first out from each sender. A send
+ * never blocks, needs no memory, and wakes the loop once for all that is there, if somebody waits there. Those of all
+ * workers can be made before asyncio_run_workers, and ended after it. Caller's memory. */
+struct asyncio_mailbox {
+    void *state; /* fields are the library's */
+    const void *reserved;
+};
+
+/* Makes one, with or without a loop. `limit`: messages that it holds at most; 0: 1024. Returns: 0; -ENOMEM; -EINVAL. */
+ASYNCIO_API int asyncio_mailbox_init(struct asyncio_mailbox *mailbox, size_t limit);
+
+/* Ends it: messages that nobody has taken go to drop(message), unless NULL. Nobody may wait in it, or send to it any
+ * more. The receivers' thread, or any when their loop is closed. Harmless on one that init has refused. */
+ASYNCIO_API void asyncio_mailbox_fini(struct asyncio_mailbox *mailbox, void (*drop)(void *message));
+
+/* Sends a message, not NULL. Any thread, not a signal handler. Returns: 0, and it is the receiver's; -EAGAIN when the
+ * mailbox is full; -ASYNCIO_EQUEUESHUTDOWN when it was shut down, or the receivers' loop closed; -EINVAL. */
+ASYNCIO_API int asyncio_mailbox_send(struct asyncio_mailbox *mailbox, void *message);
+
+/* No more messages are taken; those that are there can still be received. Any thread. */
+ASYNCIO_API void asyncio_mailbox_shutdown(struct asyncio_mailbox *mailbox);
+
+/* Waits for the next message; any number of tasks of one loop, which is no dead lock. Returns: 0;
+ * -ASYNCIO_EQUEUESHUTDOWN when it is empty and shut down; -ASYNCIO_EFOREIGNLOOP; -ASYNCIO_ENOTASK; -EINVAL. Cancelled:
+ * the message keeps its place. */
+ASYNCIO_ASYNC int asyncio_mailbox_receive(struct asyncio_mailbox *mailbox, void **ret_message);
+
+/* ---- Listening sockets for a successor: another process, or the program after exec.
+ *
+ * Who waits in the backlog is with the socket: while one of the two processes has it open, nobody is refused. */
+
+/* Sends the descriptors of sockets, with a word about them of up to 255 bytes, or NULL, over a connected Unix stream
+ * socket; the sockets stay open here. What is sent by other calls stays apart from it. Returns: 0; -EINVAL for none or
+ * more than 64, or too long a text; -EBADF for a closed one; -EOPNOTSUPP in the simulator; as asyncio_sock_sendall.
+ * Cancelled: nothing was sent; when it was, 0 is returned and the cancel meets the next wait. */
+ASYNCIO_ASYNC int asyncio_send_sockets(struct asyncio_socket *to, struct asyncio_socket *const *sockets, size_t n,
+                                       const char *text);
+
+/* Receives them. `*n`: how many there is room for, then how many came, each with one reference; of the text, which may
+ * be NULL, as much as there is room for. Returns: 0; -ECONNRESET at the end of the stream; -EMSGSIZE when there were
+ * more, -EMFILE when the process may not have as many, -EPROTO for what is no such message or no sockets, -ENOMEM: what
+ * came is closed here then; -EOPNOTSUPP in the simulator; -EINVAL; as asyncio_sock_recv. Cancelled: none is lost. */
+ASYNCIO_ASYNC int asyncio_receive_sockets(struct asyncio_socket *from, struct asyncio_socket **ret_sockets,
+                                          size_t *n, char *text, size_t text_size);
+
+/* The sockets that a service manager or a predecessor has left open for this process, from number 3 on: $LISTEN_FDS
+ * when $LISTEN_PID is this process; the variables are removed, so that children do not believe them, and nobody asks
+ * twice. Returns: how many, and each with one reference, for .sock of a server; 0 when there are none. On failure all
+ * is as it was: -EMSGSIZE when there are more than `size`; -EINVAL for a $LISTEN_FDS that is no number; as
+ * asyncio_socket_from_fd. */
+ASYNCIO_API ssize_t asyncio_listen_sockets(struct asyncio_socket **ret_sockets, size_t size);
+
+/* Another handle of the socket a server listens on, counted from 0, for the calls above: with a descriptor of its own,
+ * which goes on listening when the server is closed. The file of a Unix socket is not removed by the server any more.
+ * Returns: 0, and one reference; -EINVAL for an index that is none; -EMFILE; -ENOMEM; -EXDEV outside of the server's
+ * loop; -EOPNOTSUPP in the simulator. */
+ASYNCIO_API int asyncio_server_socket(struct asyncio_server *server, size_t index, struct asyncio_socket **ret_socket);
+
+#ifndef __cplusplus
+#define asyncio_run_workers(...) ASYNCIO__RUN_WORKERS(__VA_ARGS__, .size = sizeof(struct asyncio_workers_kw))
+#define ASYNCIO__RUN_WORKERS(n, main, arg, ...) \
+    asyncio_run_workers_kw((n), (main), (arg), &(const struct asyncio_workers_kw){__VA_ARGS__})
+#endif
+
 /* ====================================================================================================== Event loop */
 
 /* The loop that runs in this thread, borrowed; NULL when none does. After a fork the child has none. */
@@ -1865,8 +2137,13 @@ ASYNCIO_API struct asyncio_loop *asyncio_loop_unref(struct asyncio_loop *loop);
 
 /* Runs until asyncio_loop_stop. When every task waits and nothing can wake them, that is reported once, and the run
  * goes on. Returns: 0; -ASYNCIO_ECLOSED; -ASYNCIO_ERUNNING when it or another loop of this thread runs; -EXDEV when
- * it has suspended tasks and belongs to another thread, and in a forked child; -EINVAL; what the kernel said when
- * polling fails. */
+ * it has suspended tasks and belongs to another thread, and in a forked child, unless it has never run; -EINVAL; what
+ * the kernel said when polling fails.
+ *
+ * Forks: a child has its parent's loops in name only. It may close them, which the parent does not notice, or leave
+ * them alone, and make its own; of what they have it may drop its references. A child that returns into the run that
+ * it forked in finds it ended with -EXDEV. A loop that has never run, with what is scheduled and its signal handlers,
+ * is the first one's that uses it: so a daemon may make it before it forks. */
 ASYNCIO_API int asyncio_loop_run_forever(struct asyncio_loop *loop);
 
 /* Runs until a coroutine, started as a task, is done. Returns: what it returned; -ASYNCIO_ESTOPPED when the loop was
@@ -1881,11 +2158,12 @@ ASYNCIO_API int asyncio_loop_run_until_complete_future(struct asyncio_loop *loop
 ASYNCIO_API void asyncio_loop_stop(struct asyncio_loop *loop);
 
 /* Closes a loop: what is scheduled will not run; a task that never started ends as cancelled, and the exception
- * handler is told. Harmless when repeated. Returns: 0; -EINVAL; -ASYNCIO_ERUNNING; -EXDEV; -EBUSY when tasks are
- * suspended, which are named in the log: cancel them and run the loop first (asyncio_run does). */
+ * handler is told. Harmless when repeated. Returns: 0, in a forked child always; -EINVAL; -ASYNCIO_ERUNNING; -EXDEV;
+ * -EBUSY when tasks are suspended, which are named in the log: cancel them and run the loop first (asyncio_run does).
+ */
 ASYNCIO_API int asyncio_loop_close(struct asyncio_loop *loop);
 
-/* True between the start and the end of a run. */
+/* True between the start and the end of a run; false in a forked child. */
 ASYNCIO_API bool asyncio_loop_is_running(const struct asyncio_loop *loop);
 
 /* True once closed. */
@@ -1955,6 +2233,51 @@ ASYNCIO_API int asyncio_loop_add_writer(struct asyncio_loop *loop, int fd, async
 
 /* Ends the watch. Returns: 1; 0 when there was none. */
 ASYNCIO_API int asyncio_loop_remove_writer(struct asyncio_loop *loop, int fd);
+
+/* Calls callback(arg) in the loop each time the process receives a signal, until removed; replaces the loop's earlier
+ * handler of that signal. Several loops of a process may have one, and each of them is told. System calls that a signal
+ * interrupts are restarted. What the signal did before comes back with the last handler's removal, or its loop's
+ * close, and in a forked child at once. While there is one, waiting tasks are no dead lock. In asyncio_run a handler of
+ * SIGINT takes the place of its cancel of the main task.
+ * Returns: 0; -EINVAL for a number that is no signal, for SIGKILL and SIGSTOP, which nobody can catch, and for those
+ * that a fault of the program raises, such as SIGSEGV; -ENOMEM; -ASYNCIO_ECLOSED; -EXDEV from another thread than the
+ * running loop's, and in a forked child for its parent's loop. */
+ASYNCIO_API int asyncio_loop_add_signal_handler(struct asyncio_loop *loop, int signal, asyncio_callback *callback,
+                                                void *arg);
+
+/* Ends it: no signal calls it any more, not even one that has come. Returns: 1; 0 when there was none; -EINVAL and
+ * -EXDEV likewise. */
+ASYNCIO_API int asyncio_loop_remove_signal_handler(struct asyncio_loop *loop, int signal);
+
+/* Signals for straight-line code, which wait for nobody to come:
+ *
+ *     struct asyncio_signals signals;
+ *
+ *     r = asyncio_signals_init(&signals, (const int[]){SIGTERM, SIGHUP}, 2);
+ *     ...
+ *     while ((signal = asyncio_signals_wait(&signals)) == SIGHUP)
+ *         reload();
+ *     asyncio_signals_fini(&signals);
+ *
+ * Caller's memory, which must not move. Several may look out for the same signal, beside a handler of the loop. */
+struct asyncio_signals {
+    struct asyncio_loop *loop; /* fields are the library's */
+    void *watches;
+    struct asyncio_link waiters; /* empty while a bit is set */
+    uint64_t pending;            /* bit n - 1: signal n has come since somebody last waited */
+};
+
+/* Begins to look out for `n` signals, at least one, for the running loop. Returns: 0; -EINVAL as with
+ * asyncio_loop_add_signal_handler; -ENOMEM; -ASYNCIO_ENOLOOP. */
+ASYNCIO_API int asyncio_signals_init(struct asyncio_signals *signals, const int *numbers, size_t n);
+
+/* Waits for the next. One that came several times before somebody waits counts once; the lowest number is first.
+ * Returns: its number; -ASYNCIO_ENOTASK; -EINVAL when it was not initialised; -ASYNCIO_EFOREIGNLOOP.
+ * Cancelled: no signal is lost. */
+ASYNCIO_ASYNC int asyncio_signals_wait(struct asyncio_signals *signals);
+
+/* Ends it; nobody may wait. Harmless on one that init has refused. */
+ASYNCIO_API void asyncio_signals_fini(struct asyncio_signals *signals);
 
 /* Waits until a foreign fd can be read or written, for straight-line use of other libraries; `events` as in enum
  * asyncio_fd_events. A pending cancel is met on entry.
@@ -2273,6 +2596,173 @@ ASYNCIO_API int asyncio_datagram_set_multicast_loop(struct asyncio_datagram_endp
 ASYNCIO_API int asyncio_datagram_set_multicast_interface(struct asyncio_datagram_endpoint *endpoint,
                                                          const char *interface);
 
+/* ============================================================================================================== Files
+ *
+ * Files of the process. No call blocks the loop: on io_uring the kernel does them, else the threads of a pool of their
+ * own, which no look-up of names and no job of the program holds up. In the simulator, which has no files, they give
+ * -EOPNOTSUPP.
+ *
+ * These hold for all that wait. Returns: also -ASYNCIO_ENOTASK; -ENOMEM; -EAGAIN when there is no thread; the kernel's
+ * errors. Cancelled: it has not happened; when it was under way already its result is returned, and the cancel meets
+ * the next wait. So no file that was opened, no byte that was read is ever lost. */
+
+struct asyncio_file;
+
+/* Opens a file, close-on-exec; `flags` as in open(2). `mode`: of a file that is made. Returns: 0, and one reference. */
+ASYNCIO_ASYNC int asyncio_file_open(const char *path, int flags, unsigned mode, struct asyncio_file **ret_file);
+
+/* Makes a file that has no name, in `directory`, NULL: $TMPDIR or /tmp. It is gone with its last reference. */
+ASYNCIO_ASYNC int asyncio_file_temporary(const char *directory, struct asyncio_file **ret_file);
+
+/* Makes a file of a name that is new: the last six characters of `path`, "XXXXXX", are replaced by others. Only its
+ * owner may read it. Returns: 0, and one reference; -EINVAL without that pattern, which a failure leaves as it is. */
+ASYNCIO_ASYNC int asyncio_mkstemp(char *path, struct asyncio_file **ret_file);
+
+/* The same with a directory. */
+ASYNCIO_ASYNC int asyncio_mkdtemp(char *path);
+
+/* Makes a file of an fd, which it owns from then on. Returns: 0; -EBADF; -ENOMEM; -ASYNCIO_ENOLOOP; on failure the fd
+ * stays the caller's. */
+ASYNCIO_API int asyncio_file_from_fd(int fd, struct asyncio_file **ret_file);
+
+/* Takes one more reference. Returns its argument. */
+ASYNCIO_API struct asyncio_file *asyncio_file_ref(struct asyncio_file *file);
+
+/* Drops a reference; NULL is allowed. The last one closes the file, without waiting and without a word about errors:
+ * whoever has written says asyncio_file_close. Returns: NULL, always. */
+ASYNCIO_API struct asyncio_file *asyncio_file_unref(struct asyncio_file *file);
+
+/* The fd, borrowed. Returns: the fd; -EBADF when closed. */
+ASYNCIO_API int asyncio_file_fileno(const struct asyncio_file *file);
+
+/* Closes it. Returns: 0, also a second time; what close(2) says, such as -EDQUOT and -EIO, which is about what was
+ * written: it is closed all the same; -EBUSY while a task waits on it. Cancelled: as above, and the last reference
+ * closes it. */
+ASYNCIO_ASYNC int asyncio_file_close(struct asyncio_file *file);
+
+/* Reads at the file's position, which one task at a time uses; a second one gets -EBUSY. Returns: bytes, as many as
+ * there are, 0 at the end. */
+ASYNCIO_ASYNC ssize_t asyncio_file_read(struct asyncio_file *file, void *buffer, size_t size);
+
+/* Writes at the file's position, likewise. Returns: bytes, of a stored file fewer than `size` only when the disk is
+ * full or a limit is reached: -ENOSPC, -EDQUOT or -EFBIG come when it takes none. */
+ASYNCIO_ASYNC ssize_t asyncio_file_write(struct asyncio_file *file, const void *data, size_t size);
+
+/* Reads at an offset, which moves no position; any number of tasks may. Returns: as asyncio_file_read; -ESPIPE for what
+ * has no offsets. */
+ASYNCIO_ASYNC ssize_t asyncio_file_pread(struct asyncio_file *file, void *buffer, size_t size, int64_t offset);
+
+/* Writes at an offset, likewise. Returns: as asyncio_file_write; -ESPIPE. */
+ASYNCIO_ASYNC ssize_t asyncio_file_pwrite(struct asyncio_file *file, const void *data, size_t size, int64_t offset);
+
+/* Writes everything at the file's position. Returns: 0; an error, -ENOSPC for one, after which a part may have been
+ * written. Cancelled: likewise, between two parts. */
+ASYNCIO_ASYNC int asyncio_file_writeall(struct asyncio_file *file, const void *data, size_t size);
+
+/* Waits until the disk has what was written. An error means that what was written is in doubt, and a second call does
+ * not tell it again. Returns: 0. */
+ASYNCIO_ASYNC int asyncio_file_fsync(struct asyncio_file *file);
+
+/* The same without what only describes the file, such as its times. */
+ASYNCIO_ASYNC int asyncio_file_fdatasync(struct asyncio_file *file);
+
+/* Makes it so many bytes long. Returns: 0. */
+ASYNCIO_ASYNC int asyncio_file_truncate(struct asyncio_file *file, int64_t size);
+
+/* What the kernel knows of a file. */
+struct asyncio_stat_result {
+    uint64_t device, inode;
+    int64_t size, blocks; /* bytes; pieces of 512 bytes that the disk keeps for it */
+    int64_t accessed_ns, modified_ns, changed_ns; /* since 1970, UTC */
+    uint32_t mode, links, user, group; /* mode: type and permissions, as in <sys/stat.h> */
+};
+
+/* Of an open file. Returns: 0. */
+ASYNCIO_ASYNC int asyncio_file_stat(struct asyncio_file *file, struct asyncio_stat_result *ret_stat);
+
+/* Of what a path names. Returns: 0; -ENOENT. */
+ASYNCIO_ASYNC int asyncio_stat(const char *path, struct asyncio_stat_result *ret_stat);
+
+/* The same, but of a symbolic link itself. */
+ASYNCIO_ASYNC int asyncio_lstat(const char *path, struct asyncio_stat_result *ret_stat);
+
+/* Copies `size` bytes between two files at offsets of their own, within the kernel where it can. Returns: how many
+ * were copied, 0 at the end. */
+ASYNCIO_ASYNC ssize_t asyncio_file_copy_range(struct asyncio_file *from, int64_t from_offset, struct asyncio_file *to,
+                                              int64_t to_offset, size_t size);
+
+/* Gives a file another name, in one step: what had that name before loses it. Returns: 0; -ENOENT; -EXDEV. */
+ASYNCIO_ASYNC int asyncio_rename(const char *from, const char *to);
+
+/* Removes a name. Returns: 0; -ENOENT; -EISDIR. */
+ASYNCIO_ASYNC int asyncio_unlink(const char *path);
+
+/* Removes a directory in which nothing is. Returns: 0; -ENOTEMPTY. */
+ASYNCIO_ASYNC int asyncio_rmdir(const char *path);
+
+/* Makes a directory; `mode` as in mkdir(2). Returns: 0; -EEXIST. */
+ASYNCIO_ASYNC int asyncio_mkdir(const char *path, unsigned mode);
+
+/* A name in a directory. */
+struct asyncio_dirent {
+    const char *name;
+    uint64_t inode;
+    uint32_t type; /* S_IFREG, S_IFDIR ... of <sys/stat.h>; 0: asyncio_lstat knows */
+};
+
+/* Lists a directory, "." and ".." left out, in no particular order. Returns: how many, and one piece of memory for
+ * asyncio_free, names included. */
+ASYNCIO_ASYNC ssize_t asyncio_scandir(const char *path, struct asyncio_dirent **ret_entries);
+
+/* Moves bytes between a pipe and anything else, or two pipes, within the kernel: splice(2). Both are borrowed fds of
+ * the process; offsets are -1 for what has none. Returns: how many, 0 at the end. */
+ASYNCIO_ASYNC ssize_t asyncio_splice(int from, int64_t from_offset, int to, int64_t to_offset, size_t size);
+
+/* ---- Watching files (inotify). */
+
+struct asyncio_file_watch;
+
+/* What happened, or what is asked for. */
+enum asyncio_file_events {
+    ASYNCIO_FILE_MODIFIED = 1,
+    ASYNCIO_FILE_CREATED = 2,  /* in the directory, also by moving it there */
+    ASYNCIO_FILE_DELETED = 4,  /* likewise, also by moving it away */
+    ASYNCIO_FILE_GONE = 8,     /* what was watched itself was deleted or moved, its file system unmounted */
+    ASYNCIO_FILE_CLOSED = 16,  /* somebody who could write closed it */
+    ASYNCIO_FILE_CHANGED = 32, /* permissions, owner, times */
+    ASYNCIO_FILE_LOST = 64,    /* too much happened: look at everything afresh; of no path in particular */
+};
+
+struct asyncio_file_event {
+    int watch;        /* what asyncio_file_watch_add returned; -1 with ASYNCIO_FILE_LOST */
+    unsigned events;  /* enum asyncio_file_events */
+    uint32_t cookie;  /* the same for the two halves of a rename; else 0 */
+    const char *name; /* in the directory that is watched, or ""; valid until the next call */
+};
+
+/* Makes a watch, of the running loop. Returns: 0, and one reference; -EMFILE when the user has too many (see
+ * /proc/sys/fs/inotify); -EOPNOTSUPP in the simulator; -ASYNCIO_ENOLOOP; -ENOMEM. */
+ASYNCIO_API int asyncio_file_watch(struct asyncio_file_watch **ret_watch);
+
+/* Takes one more reference. Returns its argument. */
+ASYNCIO_API struct asyncio_file_watch *asyncio_file_watch_ref(struct asyncio_file_watch *watch);
+
+/* Drops a reference; NULL is allowed; the last one ends it. Returns: NULL, always. */
+ASYNCIO_API struct asyncio_file_watch *asyncio_file_watch_unref(struct asyncio_file_watch *watch);
+
+/* Watches a file, or what happens to the names in a directory. ASYNCIO_FILE_GONE and _LOST are always told; a file that
+ * somebody has open is gone when he has closed it, and one that was moved is still watched where it is now. The same
+ * file gets the same number, and the events are added to those asked for before. The path is looked up at once, in the
+ * caller's thread. Returns: a number of 1 or more; -ENOENT; -EACCES; -ENOSPC at the user's limit; -EINVAL. */
+ASYNCIO_API int asyncio_file_watch_add(struct asyncio_file_watch *watch, const char *path, unsigned events);
+
+/* Ends one; events that have come are still told. Returns: 0; -EINVAL for a number that is none. */
+ASYNCIO_API int asyncio_file_watch_remove(struct asyncio_file_watch *watch, int number);
+
+/* Waits for the next event; one task at a time. Returns: 0; -EBUSY; -ASYNCIO_ENOTASK; -ASYNCIO_EFOREIGNLOOP;
+ * -ASYNCIO_ECLOSED when the last reference has gone meanwhile. Cancelled: no event is lost. */
+ASYNCIO_ASYNC int asyncio_file_watch_next(struct asyncio_file_watch *watch, struct asyncio_file_event *ret_event);
+
 /* =========================================================================================== Transports and protocols
  *
  * Connections as callbacks, without a task: a transport is the connection, a protocol is what the program makes of it.
@@ -2308,6 +2798,12 @@ struct asyncio_protocol_type {
     void (*datagram_received)(struct asyncio_protocol *protocol, const void *data, size_t size,
                               const struct asyncio_address *address);
     void (*error_received)(struct asyncio_protocol *protocol, int error);
+
+    /* Children: Python's SubprocessProtocol. `fd`: 0, 1 or 2, as the child has it. The data are valid during the call.
+     * The end of a pipe comes once for each; the two ends and the child's own come in any order. */
+    void (*pipe_data_received)(struct asyncio_protocol *protocol, int fd, const void *data, size_t size);
+    void (*pipe_connection_lost)(struct asyncio_protocol *protocol, int fd, int error);
+    void (*process_exited)(struct asyncio_protocol *protocol);
 };
 
 /* To be embedded in what the program keeps for a connection, whose memory is the program's: it may be freed in
@@ -2363,9 +2859,9 @@ ASYNCIO_API int asyncio_transport_write_eof(struct asyncio_transport *transport)
 /* True where write_eof is possible: not with TLS. */
 ASYNCIO_API bool asyncio_transport_can_write_eof(const struct asyncio_transport *transport);
 
-/* Sets the marks of flow control: pause_writing is called when more than `high` bytes are kept, resume_writing when no
- * more than `low` are; SIZE_MAX stands for what Python's None does: high 64 KiB, or four times low; low a quarter of
- * high. Returns: 0; -EINVAL when low is above high. */
+/* Sets the marks of flow control: pause_writing is called when more than `high` bytes are kept, with TLS as many;
+ * resume_writing when no more than `low` are. SIZE_MAX stands for what Python's None does: high 64 KiB, with TLS 512,
+ * or four times low; low a quarter of high. Returns: 0; -EINVAL when low is above high. */
 ASYNCIO_API int asyncio_transport_set_write_buffer_limits(struct asyncio_transport *transport, size_t high, size_t low);
 
 /* Reads the marks; either may be NULL. */
@@ -2532,6 +3028,64 @@ ASYNCIO_ASYNC int asyncio_loop_connect_read_pipe(struct asyncio_loop *loop, asyn
 ASYNCIO_ASYNC int asyncio_loop_connect_write_pipe(struct asyncio_loop *loop, asyncio_protocol_factory *factory,
                                                   void *arg, int fd, struct asyncio_transport **ret_transport,
                                                   struct asyncio_protocol **ret_protocol);
+
+/* Starts a child and gives it to a protocol: Python's SubprocessTransport and SubprocessProtocol. The keywords are
+ * those of asyncio_create_subprocess_exec; a standard stream that they do not name is ASYNCIO_PIPE. The protocol need
+ * not have any function. It is told of everything, also of a child that ends at once: connection_made;
+ * pipe_data_received; pipe_connection_lost for each pipe; process_exited; then connection_lost(0), when the child has
+ * ended and all pipes are closed: a terminal that is only written to is closed when the child has ended, one that is
+ * read from when nobody has it open any more. What is written to the child goes to
+ * asyncio_transport_get_pipe_transport(transport, 0), whose pause_writing and resume_writing are told to this protocol;
+ * closing that is the end of the input.
+ *
+ * asyncio_transport_close closes the pipes and kills the child if it still runs; connection_lost follows when it has
+ * ended. asyncio_transport_abort does the same, and drops what is unwritten. When the loop closes, a child goes on, and
+ * connection_lost(-ASYNCIO_ECLOSED) is all that is told of it.
+ *
+ * Returns: 0 after connection_made was called, and both, either of which may be NULL; as
+ * asyncio_create_subprocess_exec; -ASYNCIO_EINVALIDSTATE when the factory has made no protocol: then the child is
+ * killed; -ASYNCIO_EFOREIGNLOOP. Cancelled: the child is killed, and waited for by the loop; when connection_made was
+ * called already, 0 is returned and the cancel meets the next wait. */
+ASYNCIO_ASYNC int asyncio_loop_subprocess_exec_kw(struct asyncio_loop *loop, asyncio_protocol_factory *factory,
+                                                  void *arg, const char *const *argv,
+                                                  struct asyncio_transport **ret_transport,
+                                                  struct asyncio_protocol **ret_protocol,
+                                                  const struct asyncio_subprocess_kw *kw);
+
+/* The same for a command line of /bin/sh. */
+ASYNCIO_ASYNC int asyncio_loop_subprocess_shell_kw(struct asyncio_loop *loop, asyncio_protocol_factory *factory,
+                                                   void *arg, const char *command,
+                                                   struct asyncio_transport **ret_transport,
+                                                   struct asyncio_protocol **ret_protocol,
+                                                   const struct asyncio_subprocess_kw *kw);
+
+#define asyncio_loop_subprocess_exec(...) \
+    ASYNCIO__LOOP_SUBPROCESS(asyncio_loop_subprocess_exec_kw, __VA_ARGS__, .source = ASYNCIO_HERE, \
+                             .size = sizeof(struct asyncio_subprocess_kw))
+#define asyncio_loop_subprocess_shell(...) \
+    ASYNCIO__LOOP_SUBPROCESS(asyncio_loop_subprocess_shell_kw, __VA_ARGS__, .source = ASYNCIO_HERE, \
+                             .size = sizeof(struct asyncio_subprocess_kw))
+#define ASYNCIO__LOOP_SUBPROCESS(function, loop, factory, arg, what, ret_transport, ret_protocol, ...) \
+    function((loop), (factory), (arg), (what), (ret_transport), (ret_protocol), \
+             &(const struct asyncio_subprocess_kw){__VA_ARGS__})
+
+/* The child's number; of use only while it runs. Returns: it; -EINVAL for another kind of transport. */
+ASYNCIO_API int asyncio_transport_get_pid(const struct asyncio_transport *transport);
+
+/* How the child ended, as asyncio_process_returncode; also inside connection_lost. Returns: true; false while it runs,
+ * and nothing is set. */
+ASYNCIO_API bool asyncio_transport_get_returncode(const struct asyncio_transport *transport, int *ret_returncode);
+
+/* The transport of the child's standard input, output or error, 0 to 2, borrowed until its pipe_connection_lost: for
+ * writing and its limits, pausing, closing. Returns: it; NULL for what is no pipe, or no more. */
+ASYNCIO_API struct asyncio_transport *asyncio_transport_get_pipe_transport(const struct asyncio_transport *transport,
+                                                                           int fd);
+
+/* Sends the child a signal, as asyncio_process_send_signal; SIGTERM; SIGKILL. Returns: 0; -ESRCH when it has ended;
+ * -EINVAL; -EPERM. */
+ASYNCIO_API int asyncio_transport_send_signal(struct asyncio_transport *transport, int signal);
+ASYNCIO_API int asyncio_transport_terminate(struct asyncio_transport *transport);
+ASYNCIO_API int asyncio_transport_kill(struct asyncio_transport *transport);
 
 /* Python's StreamReaderProtocol: a protocol that feeds a reader, for straight-line code over a transport that no stream
  * is made for, such as a pipe:

@@ -139,6 +139,31 @@ enum asyncio_opcode {
     ASYNCIO_OP_CLOSE,      /* at once; what waits on the fd completes with -ASYNCIO_ECLOSED in the next poll, which
                               does not block */
     ASYNCIO_OP_FORGET,     /* as CLOSE, but the fd stays open: it leaves the library */
+    ASYNCIO_OP_SEND_FDS,   /* fds, over a Unix socket: the bytes with n descriptors; result: bytes; -EAGAIN, whereupon
+                              POLL tells when there is room. Not in the simulator: -EINVAL, as RECV_FDS */
+    ASYNCIO_OP_RECV_FDS,   /* fds: bytes with as many descriptors as came along, which are closed on exec; result:
+                              bytes, 0 at the end; then fds.n; -EAGAIN. All are closed with -EMSGSIZE when n was too
+                              small, and with -EMFILE when the process has no more */
+
+    /* From here on: files of the process, which keep whoever asks waiting for a disk and not for an event. A back end
+     * that cannot do one itself finishes it at once with -EOPNOTSUPP, and then a thread of the loop's file pool does
+     * it, except in the simulator. They are not bound to an fd's directions: any number may be under way. One that has
+     * begun is not taken back. Flags are not known to them. */
+    ASYNCIO_OP_FILE_OPEN,     /* path, from the directory `fd` or AT_FDCWD: path.flags, which O_CLOEXEC and O_NONBLOCK
+                                 are added to, and path.mode; result: fd */
+    ASYNCIO_OP_FILE_CLOSE,    /* result: 0 or what close(2) says, and it is closed all the same */
+    ASYNCIO_OP_FILE_READ,     /* transfer; result: bytes, 0 at the end */
+    ASYNCIO_OP_FILE_WRITE,    /* transfer; result: bytes */
+    ASYNCIO_OP_FILE_SYNC,     /* argument: 0: fsync(2), 1: fdatasync(2) */
+    ASYNCIO_OP_FILE_TRUNCATE, /* length */
+    ASYNCIO_OP_FILE_STAT,     /* path, as OPEN; "": of the fd itself; path.flags as in statx(2); result: 0 and the
+                                 kernel's struct statx at path.about */
+    ASYNCIO_OP_FILE_COPY,     /* move, as copy_file_range(2); result: bytes */
+    ASYNCIO_OP_FILE_SPLICE,   /* move, as splice(2); result: bytes */
+    ASYNCIO_OP_FILE_RENAME,   /* path, path.other */
+    ASYNCIO_OP_FILE_UNLINK,   /* path; path.flags: 0 or AT_REMOVEDIR */
+    ASYNCIO_OP_FILE_MKDIR,    /* path, path.mode */
+    ASYNCIO_OP_FILE_LIST,     /* transfer, without offset, as getdents64(2); result: bytes, 0 at the end */
 };
 
 enum asyncio_op_flags {
@@ -216,6 +241,13 @@ struct asyncio_op_option {
     size_t size;
 };
 
+struct asyncio_op_fds {
+    void *data; /* SEND_FDS only reads it, and fds */
+    size_t size;
+    int *fds;
+    size_t n; /* 64 at most */
+};
+
 struct asyncio_op_file {
     const char *path;
     uint64_t device, inode;
@@ -225,6 +257,26 @@ struct asyncio_op_file {
 struct asyncio_op_make {
     int domain, type, protocol;
     int fds[2];
+};
+
+struct asyncio_op_transfer {
+    void *data;
+    size_t size;
+    int64_t offset; /* -1: the file's own position, which moves */
+};
+
+struct asyncio_op_path {
+    const char *path, *other;
+    int flags;
+    unsigned mode;
+    void *about;
+};
+
+struct asyncio_op_move {
+    int to; /* from op->fd */
+    unsigned flags;
+    int64_t from_offset, to_offset; /* -1: the file's own position, or it has none */
+    size_t size;
 };
 
 struct asyncio_op {
@@ -244,8 +296,13 @@ struct asyncio_op {
         struct asyncio_op_sendfile sendfile;
         struct asyncio_op_name name;
         struct asyncio_op_option option;
+        struct asyncio_op_fds fds;
         struct asyncio_op_file file;
         struct asyncio_op_make make;
+        struct asyncio_op_transfer transfer;
+        struct asyncio_op_path path;
+        struct asyncio_op_move move;
+        int64_t length;
         int argument;
     };
     uint64_t backend[2]; /* the back end's own */
@@ -320,6 +377,31 @@ ASYNCIO_ASYNC int64_t asyncio_op_await(struct asyncio_op *op);
 /* The same without asyncio_io_point, for whoever has been through that and then looked again at what the operation is
  * about: while a task yields there, others may close an fd, and its number may come to stand for something else. */
 ASYNCIO_ASYNC int64_t asyncio_op_park(struct asyncio_op *op);
+
+/* ========================================================================================================= Signals */
+
+/* What looks out for a signal, for a loop: the place of the process for signals tells it, beside all others that look
+ * out for the same. Caller's memory, which must not move. */
+struct asyncio_signal_watch {
+    /* Called in the loop: so many signals have come since the last call. It may end the watch. */
+    void (*received)(struct asyncio_signal_watch *watch, unsigned times);
+
+    struct asyncio_node node;          /* the other fields are the library's */
+    struct asyncio_loop *loop;         /* NULL: it has ended, or its loop was closed */
+    struct asyncio_signal_watch *next; /* of the same signal */
+    int number;
+    unsigned arrived; /* signals that `received` was not told of yet */
+    bool stands_in, spent;
+};
+
+/* Begins to look out for a signal; `received` is set. Until asyncio_unwatch_signal or the loop's close the signal has
+ * no other effect. The loop may end in a dead lock all the same: asyncio_loop_hold. Returns: as
+ * asyncio_loop_add_signal_handler. */
+ASYNCIO_API int asyncio_watch_signal(struct asyncio_signal_watch *watch, struct asyncio_loop *loop, int signal);
+
+/* Ends it: `received` will not be called any more. Harmless on one that has ended, and on one that
+ * asyncio_watch_signal has refused. */
+ASYNCIO_API void asyncio_unwatch_signal(struct asyncio_signal_watch *watch);
 
 /* ====================================================================================================== Transports */
 
