@@ -10,7 +10,7 @@ import re
 import sys
 
 HERE = pathlib.Path(__file__).parent
-FAMILIES = "EV|CV|SM|ST|SV|IO|TR|TL|R|T|C|F|X|L|E|B|Q|D|N"
+FAMILIES = "SP|SG|EV|CV|SM|ST|SV|IO|TR|TL|R|T|C|F|X|L|E|B|Q|D|N"
 ID = re.compile(rf"\b(?:{FAMILIES})-\d\d\b|#\d+\b")
 LINE = re.compile(rf"((?:{FAMILIES})-\d\d|#\d+) (exempt: )?(\S.*)")
 TEST = re.compile(r"^TEST(?:_\w+)?\(\s*(\w+)\s*,((?:[^()\"]|\"(?:[^\"\\]|\\.)*\")*)\)", re.MULTILINE)

@@ -164,6 +164,7 @@ static int refuses_files(void *arg)
     (void)arg;
     EXPECT_INT(connect_read(make_end, &reader, file), -EINVAL);
     EXPECT(strstr(asyncio_error_detail(), "regular files"));
+    EXPECT(strstr(asyncio_error_detail(), "asyncio_file_from_fd"));
     EXPECT_INT(connect_write(make_end, &writer, file), -EINVAL);
     EXPECT_INT(connect_read(make_end, &reader, folder), -EINVAL);
     EXPECT(strstr(asyncio_error_detail(), "neither a pipe"));

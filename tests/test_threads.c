@@ -617,6 +617,8 @@ TEST_REAL(fork_beside_a_running_loop, "R-05 #67: a fork in one thread while anot
     if (test_slowness() > 1)
         SKIP("sanitizers do not follow threads of a forked child");
     start_other_loop(&other);
+    while (!asyncio_loop_is_running(other.loop))
+        pause_thread(0.001);
     for (int i = 0; i < 10; i++) {
         pid = fork();
         if (pid == 0)
@@ -634,6 +636,8 @@ TEST_REAL(fork_and_close, "R-11 #67: the child closes its parent's loop, which t
     pid_t pid;
 
     EXPECT_INT(new_loop(&loop), 0);
+    /* One that has not run yet could go with the child. */
+    EXPECT_INT(asyncio_loop_run_once(loop, 0), 0);
     EXPECT_INT(asyncio_loop_call_soon_threadsafe(loop, count_one, &n, .ret_handle = &handle), 0);
     pid = fork();
     if (pid == 0) {

@@ -79,6 +79,23 @@ static inline void *join_thread(pthread_t thread)
     return result;
 }
 
+/* ThreadSanitizer holds signals back until it likes them, of each number one at a time, and takes what a forked child
+ * does on its parent's stacks for races. */
+static inline bool under_thread_sanitizer(void)
+{
+#if defined __SANITIZE_THREAD__
+    return true;
+#elif defined __has_feature
+#if __has_feature(thread_sanitizer)
+    return true;
+#else
+    return false;
+#endif
+#else
+    return false;
+#endif
+}
+
 /* A loop with a real clock that another thread runs until it is told to stop. */
 struct other_loop {
     struct asyncio_loop *loop;

@@ -249,6 +249,8 @@ static bool submit_any(struct asyncio_backend *backend, struct asyncio_op *op)
 
     op->state = 0;
     op->completion = 0;
+    if (asyncio__op_is_file(op))
+        return asyncio__op_finish(op, -EOPNOTSUPP);
     if (!asyncio__op_waits(op)) {
         if (op->opcode == ASYNCIO_OP_CLOSE || op->opcode == ASYNCIO_OP_FORGET)
             forget_fd(backend, op->fd);

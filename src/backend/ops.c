@@ -311,15 +311,6 @@ static unsigned size_of(const struct asyncio_op_batch *batch)
     return (unsigned)min_size(batch->n, (size_t)asyncio__at_a_time(ASYNCIO__OP_BATCH));
 }
 
-/* As CMSG_NXTHDR, which mixes signs in musl. */
-static struct cmsghdr *next_control(struct msghdr *header, struct cmsghdr *part)
-{
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-    return CMSG_NXTHDR(header, part);
-#pragma GCC diagnostic pop
-}
-
 /* Takes the address that a datagram was sent to, and the interface it came by. */
 static void read_control(struct msghdr *header, struct asyncio_datagram_info *info)
 {
@@ -328,7 +319,7 @@ static void read_control(struct msghdr *header, struct asyncio_datagram_info *in
     struct in6_pktinfo about6;
     struct in_pktinfo about;
 
-    for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = next_control(header, part)) {
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = asyncio__next_control(header, part)) {
         if (part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_PKTINFO) {
             memcpy(&about, CMSG_DATA(part), sizeof about);
             in.sin_addr = about.ipi_addr;
@@ -520,6 +511,9 @@ static int64_t perform_at_once(struct asyncio_op *op)
         return perform_close(op);
     case ASYNCIO_OP_FORGET:
         return perform_forget(op);
+    case ASYNCIO_OP_SEND_FDS:
+    case ASYNCIO_OP_RECV_FDS:
+        return asyncio__fds_perform(op);
     default:
         return -EINVAL;
     }
@@ -557,7 +551,7 @@ static int64_t perform(struct asyncio_op *op)
     case ASYNCIO_OP_SENDFILE:
         return call_with_signal_blocked(call_sendfile, op, op->sendfile.count);
     default:
-        return perform_at_once(op);
+        return asyncio__op_is_file(op) ? asyncio__file_perform(op) : perform_at_once(op);
     }
 }
 

@@ -21,6 +21,9 @@
 /* Bytes that a standing receive is given at a time. */
 #define ASYNCIO__RECV_BUFFER_SIZE ((size_t)16 * 1024)
 
+/* Set in op->state by the file pool, whose operation it is then: no back end uses it. */
+#define ASYNCIO__OP_POOLED 0x40
+
 /* Does an operation, or as much of it as can be done without waiting.
  * Returns: its result; -EAGAIN when it has to wait until its fd is ready in one of asyncio__op_directions. */
 int64_t asyncio__op_perform(struct asyncio_op *op);
@@ -55,6 +58,30 @@ static inline bool asyncio__op_waits(const struct asyncio_op *op)
 {
     return op->opcode < ASYNCIO_OP_SOCKET;
 }
+
+/* As CMSG_NXTHDR, which mixes signs in musl. */
+static inline struct cmsghdr *asyncio__next_control(struct msghdr *header, struct cmsghdr *part)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+    return CMSG_NXTHDR(header, part);
+#pragma GCC diagnostic pop
+}
+
+/* True for one on files, which would block: asyncio__op_perform is for threads that may. */
+static inline bool asyncio__op_is_file(const struct asyncio_op *op)
+{
+    return op->opcode >= ASYNCIO_OP_FILE_OPEN && op->opcode <= ASYNCIO_OP_FILE_LIST;
+}
+
+/* The same for these only; file_ops.c. */
+int64_t asyncio__file_perform(const struct asyncio_op *op);
+
+/* The same for those that carry descriptors; fd_ops.c. */
+int64_t asyncio__fds_perform(struct asyncio_op *op);
+
+/* The type of a file, as S_ISREG asks for it, without asking a server. Returns: it; a negative error. */
+int64_t asyncio__file_mode(int fd);
 
 /* True for a receive of what is not in the socket's queue, so that it says nothing of what is there. */
 static inline bool asyncio__op_looks_elsewhere(const struct asyncio_op *op)

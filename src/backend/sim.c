@@ -171,6 +171,8 @@ static bool finish_now(struct asyncio_backend *sim, struct asyncio_op *op, bool 
 {
     int64_t result = -EIO;
 
+    if (asyncio__op_is_file(op))
+        return asyncio__op_finish(op, -EOPNOTSUPP);
     /* A close that fails has closed all the same. */
     if (!fails || op->opcode == ASYNCIO_OP_CLOSE || op->opcode == ASYNCIO_OP_FORGET)
         result = asyncio__sim_perform(sim, op);

@@ -35,7 +35,7 @@ static int64_t uring_now(struct asyncio_backend *backend)
     return (int64_t)now.tv_sec * NS_PER_SEC + now.tv_nsec;
 }
 
-/* Reads "entries=8,completions=16,most=1,buffers=4,single-shot,plain,no-waiting". Returns: 0; -EINVAL. */
+/* Reads "entries=8,completions=16,most=1,buffers=4,single-shot,plain,no-waiting,no-files". Returns: 0; -EINVAL. */
 static int read_options(struct asyncio__uring_options *options, const char *text)
 {
     struct {
@@ -50,6 +50,7 @@ static int read_options(struct asyncio__uring_options *options, const char *text
         {"single-shot", NULL, &options->single_shot},
         {"plain", NULL, &options->plain},
         {"no-waiting", NULL, &options->no_waiting},
+        {"no-files", NULL, &options->no_files},
     };
 
     while (text && *text) {

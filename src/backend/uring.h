@@ -1,6 +1,6 @@
 /* uring.h -- the back end over io_uring, shared by its parts: uring.c opens and polls, uring_ops.c has operations as
- * they come and go, uring_sources.c what fds bring before anybody asks, uring_ring.c the ring, uring_requests.c what
- * the kernel is asked for, uring_completions.c what it has answered.
+ * they come and go, uring_files.c those on files, uring_sources.c what fds bring before anybody asks, uring_ring.c the
+ * ring, uring_requests.c what the kernel is asked for, uring_completions.c what it has answered.
  *
  * A request is what the kernel knows of a waiting operation, or of a source; it lives until its last completion has
  * been taken, which may be longer than the operation. */
@@ -23,6 +23,7 @@ enum asyncio__uring_kind {
     ASYNCIO__URING_POLL,    /* its operation is tried by its system call then */
     ASYNCIO__URING_RECEIVE, /* into the operation's memory */
     ASYNCIO__URING_SEND,    /* from the operation's memory, if there is room: it is over when enter returns */
+    ASYNCIO__URING_FILE,    /* on files, with the operation's memory */
     ASYNCIO__URING_INFLOW,  /* of a source: receives again and again, into buffers of the back end */
     ASYNCIO__URING_ACCEPTS, /* of a source: accepts again and again */
 };
@@ -32,7 +33,7 @@ struct asyncio__uring_request {
     struct asyncio_link cancel_link; /* on `cancels` until the kernel is asked to cancel it */
     struct asyncio_op *op;           /* NULL: a source's, or nobody waits for it any more */
     uint64_t key;                    /* what its completions carry */
-    int fd;
+    int fd; /* -1: an operation on files, which has no record */
     uint8_t place, kind;
     bool cancelled;          /* the kernel was asked, or is going to be */
     unsigned char n_cancels; /* that were sent and whose own completions are to come */
@@ -63,6 +64,7 @@ enum asyncio__uring_state {
     ASYNCIO__URING_SETTLED = 2, /* on the list of what is only to be reported */
     ASYNCIO__URING_LEFT = 4,    /* its fd has left the library, and the kernel's last word is awaited */
     ASYNCIO__URING_CLOSED = 8,  /* that fd was closed: what was received is lost with it, as what would come later */
+    ASYNCIO__URING_ON_FILE = 16,
 };
 
 /* What is known of an fd. */
@@ -82,12 +84,14 @@ struct asyncio__uring_options {
     bool plain;       /* without DEFER_TASKRUN and SINGLE_ISSUER, as older kernels have it */
     bool single_shot; /* without multishot, likewise */
     bool no_waiting;  /* a cancel does not wait for the kernel's answer */
+    bool no_files;    /* nothing is done on files, as older kernels can do it in part */
 };
 
 struct asyncio_backend {
     struct asyncio__ring ring;
     struct asyncio__uring_options options;
     unsigned setup;            /* flags that the kernel takes */
+    uint64_t opcodes;          /* a bit for each that it knows */
     uint64_t thread;           /* whom the ring belongs to; 0: nobody yet */
     uint64_t turn;             /* counts polls, from 1 */
     size_t n_ops, n_transfers; /* n_transfers: requests with an operation's memory that the kernel has */
@@ -136,7 +140,8 @@ static inline struct asyncio__uring_source *asyncio__uring_source_of(struct asyn
 /* True for one that names an operation's memory. */
 static inline bool asyncio__uring_transfers(const struct asyncio__uring_request *request)
 {
-    return request->kind == ASYNCIO__URING_RECEIVE || request->kind == ASYNCIO__URING_SEND;
+    return request->kind == ASYNCIO__URING_RECEIVE || request->kind == ASYNCIO__URING_SEND ||
+           request->kind == ASYNCIO__URING_FILE;
 }
 
 /* The request of an operation that waits; NULL: it waits for its fd's source. */
@@ -163,6 +168,18 @@ enum asyncio__uring_kind asyncio__uring_kind_for(const struct asyncio_op *op);
 
 /* Ends an operation's waiting; its memory is its owner's again, its request is gone. */
 void asyncio__uring_dequeue(struct asyncio_backend *backend, struct asyncio_op *op);
+
+/* --------------------------------------------------------------------------------------------------- uring_files.c */
+
+/* Begins an operation on files. Returns: as submit; -EOPNOTSUPP when the kernel cannot do it. */
+bool asyncio__uring_submit_file(struct asyncio_backend *backend, struct asyncio_op *op);
+
+/* Tells the kernel what is to be done. */
+void asyncio__uring_fill_in_file(const struct asyncio_op *op, struct io_uring_sqe *sqe);
+
+/* What the kernel's result means. Returns: the operation's result; ASYNCIO__URING_ASK: the kernel is to be asked once
+ * more. */
+int64_t asyncio__uring_file_result(struct asyncio_op *op, bool cancelled, int32_t result);
 
 /* --------------------------------------------------------------------------------------------- uring_completions.c */
 
@@ -235,7 +252,7 @@ void asyncio__uring_begin_again(struct asyncio_backend *backend);
 /* Gives an operation a request that is queued. Returns: 0; -ENOMEM. */
 int asyncio__uring_request(struct asyncio_backend *backend, struct asyncio_op *op, enum asyncio__uring_kind kind);
 
-/* Queues an idle request again: a source's as what it is, an operation's as a poll. */
+/* Queues an idle request again: a source's, and one on files, as what it is, another operation's as a poll. */
 void asyncio__uring_requeue(struct asyncio_backend *backend, struct asyncio__uring_request *request);
 
 /* An operation gives up its request, which the kernel is asked to drop, if it has it. Not for a transfer that it has.

@@ -146,6 +146,18 @@ static void transferred(struct asyncio_backend *backend, struct asyncio_op *op,
     end(backend, op, result);
 }
 
+/* An operation on files has ended. */
+static void file_done(struct asyncio_backend *backend, struct asyncio_op *op, int32_t result)
+{
+    struct asyncio__uring_request *request = asyncio__uring_request_of(op);
+    int64_t outcome = asyncio__uring_file_result(op, request->cancelled, result);
+
+    if (outcome == ASYNCIO__URING_ASK)
+        asyncio__uring_requeue(backend, request);
+    else
+        end(backend, op, outcome);
+}
+
 static void woken(struct asyncio_backend *backend, const struct asyncio__completion *completion)
 {
     eventfd_t count;
@@ -181,6 +193,8 @@ static void dispatch(struct asyncio_backend *backend, const struct asyncio__comp
     asyncio__uring_returned(backend, request);
     if (!request->op)
         asyncio__uring_free_request(backend, request);
+    else if (request->kind == ASYNCIO__URING_FILE)
+        file_done(backend, request->op, completion->result);
     else if (asyncio__uring_transfers(request))
         transferred(backend, request->op, completion);
     else

@@ -229,6 +229,8 @@ bool asyncio__uring_submit(struct asyncio_backend *backend, struct asyncio_op *o
     op->state = 0;
     op->completion = 0;
     if (!asyncio__op_waits(op)) {
+        if (asyncio__op_is_file(op))
+            return asyncio__uring_submit_file(backend, op);
         if (op->opcode == ASYNCIO_OP_CLOSE || op->opcode == ASYNCIO_OP_FORGET)
             forget_fd(backend, op->fd,
                       op->opcode == ASYNCIO_OP_CLOSE ? ASYNCIO__URING_LEFT | ASYNCIO__URING_CLOSED
@@ -261,7 +263,8 @@ bool asyncio__uring_cancel(struct asyncio_backend *backend, struct asyncio_op *o
 {
     struct asyncio__uring_request *request = asyncio__uring_request_of(op);
 
-    assert(op->state & (ASYNCIO__URING_IN_SLOT | ASYNCIO__URING_SETTLED | ASYNCIO__URING_LEFT));
+    assert(op->state &
+           (ASYNCIO__URING_IN_SLOT | ASYNCIO__URING_SETTLED | ASYNCIO__URING_LEFT | ASYNCIO__URING_ON_FILE));
     if (op->state & ASYNCIO__URING_LEFT)
         return false;
     if (!(op->state & ASYNCIO__URING_SETTLED) && !asyncio__waker_forked(&backend->waker)) {

@@ -48,7 +48,12 @@ int asyncio__uring_request(struct asyncio_backend *backend, struct asyncio_op *o
     if (!request)
         return -ENOMEM;
     *request = (struct asyncio__uring_request){
-        .op = op, .key = (uintptr_t)request, .fd = op->fd, .kind = (uint8_t)kind, .events = poll_events(op)};
+        .op = op,
+        .key = (uintptr_t)request,
+        .fd = kind == ASYNCIO__URING_FILE ? -1 : op->fd,
+        .kind = (uint8_t)kind,
+        .events = poll_events(op),
+    };
     list_init(&request->cancel_link);
     backend->n_sends += kind == ASYNCIO__URING_SEND;
     op->backend[0] = (uintptr_t)request;
@@ -60,7 +65,7 @@ void asyncio__uring_requeue(struct asyncio_backend *backend, struct asyncio__uri
 {
     assert(request->place == ASYNCIO__URING_IDLE);
     backend->n_sends -= request->kind == ASYNCIO__URING_SEND;
-    if (!asyncio__uring_is_source(request))
+    if (!asyncio__uring_is_source(request) && request->kind != ASYNCIO__URING_FILE)
         request->kind = ASYNCIO__URING_POLL;
     request->cancelled = false;
     queue(backend, request);
@@ -124,7 +129,8 @@ void asyncio__uring_returned(struct asyncio_backend *backend, struct asyncio__ur
     list_remove(&request->cancel_link);
     request->place = ASYNCIO__URING_IDLE;
     backend->n_transfers -= asyncio__uring_transfers(request);
-    record->n_sent--;
+    if (record)
+        record->n_sent--;
 }
 
 void asyncio__uring_begin_again(struct asyncio_backend *backend)
@@ -282,6 +288,9 @@ static void fill_in(const struct asyncio__uring_request *request, struct io_urin
         sqe->addr = (uintptr_t)buffer->data;
         sqe->len = (uint32_t)min_size(buffer->size, INT32_MAX);
         break;
+    case ASYNCIO__URING_FILE:
+        asyncio__uring_fill_in_file(request->op, sqe);
+        break;
     case ASYNCIO__URING_INFLOW:
         sqe->opcode = IORING_OP_RECV;
         sqe->ioprio = IORING_RECV_MULTISHOT;
@@ -310,7 +319,8 @@ static bool send_requests(struct asyncio_backend *backend)
         list_push_back(request->kind == ASYNCIO__URING_SEND ? &backend->sends : &backend->sent, &request->link);
         request->place = ASYNCIO__URING_SENT;
         backend->n_transfers += asyncio__uring_transfers(request);
-        asyncio__uring_find(backend, request->fd)->n_sent++;
+        if (request->kind != ASYNCIO__URING_FILE)
+            asyncio__uring_find(backend, request->fd)->n_sent++;
     }
     return true;
 }

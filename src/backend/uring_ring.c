@@ -3,7 +3,8 @@
 
 #include <stdatomic.h>
 
-/* Workers for what the kernel cannot do by itself, at most: nothing that is asked here should need one. */
+/* Workers for what the kernel cannot do by itself, at most: operations on files, and nothing else that is asked
+ * here. */
 #define MOST_WORKERS 4
 
 /* Sets of flags from the best on, for Linux 6.1, 5.19, 5.18 and older. */
@@ -17,7 +18,8 @@ static const unsigned setups[] = {
 
 static const uint8_t needed_opcodes[] = {IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL, IORING_OP_RECV};
 
-static int check_opcodes(const struct asyncio__ring *ring)
+/* Asks what the kernel can do. Returns: 0; -EOPNOTSUPP when that is too little; another negative error. */
+static int check_opcodes(const struct asyncio__ring *ring, uint64_t *ret_opcodes)
 {
     enum { N_OPCODES = 64 };
     _Alignas(struct io_uring_probe) char
@@ -25,8 +27,11 @@ static int check_opcodes(const struct asyncio__ring *ring)
     struct io_uring_probe *probe = (void *)memory;
     int r = asyncio__ring_register(ring, IORING_REGISTER_PROBE, probe, N_OPCODES);
 
+    for (unsigned i = 0; r >= 0 && i < N_OPCODES && i <= probe->last_op; i++)
+        if (probe->ops[i].flags & IO_URING_OP_SUPPORTED)
+            *ret_opcodes |= UINT64_C(1) << i;
     for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(needed_opcodes); i++)
-        if (needed_opcodes[i] > probe->last_op || !(probe->ops[needed_opcodes[i]].flags & IO_URING_OP_SUPPORTED))
+        if (!(*ret_opcodes >> needed_opcodes[i] & 1))
             r = -EOPNOTSUPP;
     return r < 0 ? r : 0;
 }
@@ -58,7 +63,7 @@ int asyncio__uring_open_ring(struct asyncio_backend *backend)
     }
     if (r < 0)
         return r;
-    r = check_opcodes(&backend->ring);
+    r = check_opcodes(&backend->ring, &backend->opcodes);
     if (r < 0)
         asyncio__ring_close(&backend->ring, false);
     return r;

@@ -29,6 +29,24 @@ static void close_fd(const struct asyncio__acceptor *acceptor, int fd)
     perform(acceptor, (struct asyncio_op){.opcode = ASYNCIO_OP_CLOSE, .fd = fd});
 }
 
+/* True until the next try is due. */
+static bool is_waiting(const struct asyncio__acceptor *acceptor)
+{
+    return asyncio_timer_armed(&acceptor->retry) || list_linked(&acceptor->retry.node.link);
+}
+
+static void wait_before_retry(struct asyncio__acceptor *acceptor)
+{
+    struct asyncio_loop *loop = acceptor->loop;
+
+    if (is_waiting(acceptor))
+        return;
+    acceptor->retry_ns = acceptor->retry_ns ? min_i64(2 * acceptor->retry_ns, LAST_RETRY_NS) : FIRST_RETRY_NS;
+    /* Without memory for a timer the next turn has to do. */
+    if (asyncio_timer_arm(loop, &acceptor->retry, ns_add(asyncio__now(loop), acceptor->retry_ns)) < 0)
+        asyncio__schedule(loop, &acceptor->retry.node);
+}
+
 /* ----------------------------------------------------------------------------------------------------------- Ending */
 
 /* Tells the owner once the back end has nothing of it any more. A loop that closes runs no nodes. */
@@ -37,7 +55,7 @@ static void end_if_over(struct asyncio__acceptor *acceptor)
     if (!acceptor->is_closed || list_linked(&acceptor->closed_node.link))
         return;
     for (size_t i = 0; i < acceptor->n; i++)
-        if (acceptor->sockets[i].is_accepting)
+        if (acceptor->sockets[i].is_accepting || acceptor->sockets[i].fd >= 0)
             return;
     if (asyncio__loop_closed(acceptor->loop))
         acceptor->closed_node.run(&acceptor->closed_node);
@@ -53,16 +71,33 @@ static void run_closed(struct asyncio_node *node)
     acceptor->closed(acceptor);
 }
 
+static void close_socket(struct asyncio__listening *listening)
+{
+    if (listening->fd >= 0)
+        close_fd(listening->acceptor, listening->fd);
+    listening->fd = -1;
+}
+
+/* Ends the accepts, but not yet the listening. The kernel may have told us of clients whom it then does not tell a
+ * successor of; they are looked for when the accepts have come to their end, which takes it a moment. */
+static void withdraw(struct asyncio__acceptor *acceptor)
+{
+    asyncio__acceptor_pause(acceptor);
+    acceptor->retry_ns = 0;
+    wait_before_retry(acceptor);
+}
+
 void asyncio__acceptor_close(struct asyncio__acceptor *acceptor)
 {
     if (acceptor->is_closed)
         return;
     acceptor->is_closed = true;
     asyncio_timer_disarm(acceptor->loop, &acceptor->retry);
-    for (size_t i = 0; i < acceptor->n; i++) {
-        close_fd(acceptor, acceptor->sockets[i].fd);
-        acceptor->sockets[i].fd = -1;
-    }
+    if (acceptor->shares && !asyncio__loop_closed(acceptor->loop))
+        withdraw(acceptor);
+    else
+        for (size_t i = 0; i < acceptor->n; i++)
+            close_socket(&acceptor->sockets[i]);
     if (acceptor->spare_fd >= 0)
         close_fd(acceptor, acceptor->spare_fd);
     acceptor->spare_fd = -1;
@@ -72,8 +107,10 @@ void asyncio__acceptor_close(struct asyncio__acceptor *acceptor)
 /* The back end says no more, as in a forked child: what it had is not its own any more. */
 static void abandon(struct asyncio__acceptor *acceptor)
 {
-    for (size_t i = 0; i < acceptor->n; i++)
+    for (size_t i = 0; i < acceptor->n; i++) {
         acceptor->sockets[i].is_accepting = false;
+        close_socket(&acceptor->sockets[i]);
+    }
     end_if_over(acceptor);
 }
 
@@ -86,10 +123,8 @@ void asyncio__acceptors_close(struct asyncio_loop *loop)
         struct asyncio__acceptor *acceptor = LIST_ENTRY(link, struct asyncio__acceptor, link);
 
         asyncio_node_cancel(&acceptor->closed_node);
-        if (acceptor->is_closed)
-            end_if_over(acceptor);
-        else
-            asyncio__acceptor_close(acceptor);
+        acceptor->is_closed = false;
+        asyncio__acceptor_close(acceptor);
     }
     /* The accepts that the closes have ended come back. */
     while (!list_empty(&loop->acceptors) && (r >= 0 || r == -EINTR))
@@ -135,24 +170,6 @@ static void turn_clients_away(struct asyncio__listening *listening)
     take_spare(acceptor);
 }
 
-/* True until the next try is due. */
-static bool is_waiting(const struct asyncio__acceptor *acceptor)
-{
-    return asyncio_timer_armed(&acceptor->retry) || list_linked(&acceptor->retry.node.link);
-}
-
-static void wait_before_retry(struct asyncio__acceptor *acceptor)
-{
-    struct asyncio_loop *loop = acceptor->loop;
-
-    if (is_waiting(acceptor))
-        return;
-    acceptor->retry_ns = acceptor->retry_ns ? min_i64(2 * acceptor->retry_ns, LAST_RETRY_NS) : FIRST_RETRY_NS;
-    /* Without memory for a timer the next turn has to do. */
-    if (asyncio_timer_arm(loop, &acceptor->retry, ns_add(asyncio__now(loop), acceptor->retry_ns)) < 0)
-        asyncio__schedule(loop, &acceptor->retry.node);
-}
-
 /* Tells of a failure, unless the last one is so near that this is no news. */
 static void report(struct asyncio__acceptor *acceptor, const char *message, int error)
 {
@@ -187,13 +204,14 @@ static void deliver(struct asyncio__acceptor *acceptor, int fd)
 {
     int r;
 
-    if (acceptor->is_closed) {
+    if (acceptor->is_closed && (!acceptor->shares || asyncio__loop_closed(acceptor->loop))) {
         close_fd(acceptor, fd);
         acceptor->counts.shed++;
         return;
     }
     acceptor->retry_ns = 0;
-    take_spare(acceptor);
+    if (!acceptor->is_closed)
+        take_spare(acceptor);
     r = acceptor->accepted(acceptor, fd);
     if (r == 0) {
         acceptor->counts.accepted++;
@@ -201,6 +219,24 @@ static void deliver(struct asyncio__acceptor *acceptor, int fd)
         acceptor->counts.shed++;
         report(acceptor, "Error on transport creation for incoming connection", r);
     }
+}
+
+/* Serves those who wait in the backlog of a socket that somebody else has, too, and leaves it to him. */
+static void leave_to_successor(struct asyncio__listening *listening)
+{
+    struct asyncio__acceptor *acceptor = listening->acceptor;
+    struct asyncio_op accept = {.opcode = ASYNCIO_OP_ACCEPT, .flags = ASYNCIO_OP_NOWAIT, .fd = listening->fd};
+
+    if (listening->is_accepting || listening->fd < 0)
+        return;
+    for (int i = 0; i < acceptor->backlog && !asyncio__loop_closed(acceptor->loop); i++) {
+        int fd = perform(acceptor, accept);
+
+        if (fd < 0)
+            break;
+        deliver(acceptor, fd);
+    }
+    close_socket(listening);
 }
 
 static void begin(struct asyncio__listening *listening);
@@ -216,6 +252,8 @@ static void completed(struct asyncio_op *op)
         deliver(acceptor, result);
     else if (result != -ECANCELED && !acceptor->is_closed)
         failed(listening, result);
+    if (acceptor->is_closed)
+        leave_to_successor(listening);
     begin(listening);
     end_if_over(acceptor);
 }
@@ -248,7 +286,14 @@ static void begin_all(struct asyncio__acceptor *acceptor)
 
 static void retry(struct asyncio_node *node)
 {
-    begin_all(CONTAINER_OF(node, struct asyncio__acceptor, retry.node));
+    struct asyncio__acceptor *acceptor = CONTAINER_OF(node, struct asyncio__acceptor, retry.node);
+
+    begin_all(acceptor);
+    if (!acceptor->is_closed)
+        return;
+    for (size_t i = 0; i < acceptor->n; i++)
+        leave_to_successor(&acceptor->sockets[i]);
+    end_if_over(acceptor);
 }
 
 int asyncio__acceptor_init(struct asyncio__acceptor *acceptor, struct asyncio_loop *loop,
@@ -258,7 +303,7 @@ int asyncio__acceptor_init(struct asyncio__acceptor *acceptor, struct asyncio_lo
     acceptor->sockets = sockets;
     acceptor->n = n;
     acceptor->backlog = 0;
-    acceptor->is_started = acceptor->is_paused = acceptor->is_closed = false;
+    acceptor->is_started = acceptor->is_paused = acceptor->is_closed = acceptor->shares = false;
     acceptor->retry_ns = 0;
     acceptor->calm_ns = INT64_MIN;
     acceptor->counts = (struct asyncio_server_counts){0};

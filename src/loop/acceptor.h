@@ -2,7 +2,8 @@
  *
  * Invariants:
  *   - every connection that the kernel hands out reaches `accepted` or is closed here and counted as shed: the former
- *     also while the acceptor pauses, the latter once it is closed;
+ *     also while the acceptor pauses, the latter once it is closed, unless it shares its sockets: who would have been
+ *     a successor's reaches `accepted` until `closed`;
  *   - whatever makes accepting fail, it neither spins nor stops: it tries again after 10 ms, then twice as long each
  *     time, to 1 s. Out of descriptors or memory, the clients that wait are turned away with a spare fd;
  *   - failures are reported to the loop's exception handler, but none that follows on another one within 10 s;
@@ -35,6 +36,7 @@ struct asyncio__acceptor {
     struct asyncio__listening *sockets; /* n of them, the owner's memory */
     int backlog;
     bool is_started, is_paused, is_closed;
+    bool shares;                /* its sockets are somebody else's, too; set by the owner */
     int spare_fd;               /* given up to accept and turn away a client; negative: there is none now */
     int64_t retry_ns;           /* the last pause after a failure; 0: the last accept went well */
     int64_t calm_ns;            /* a failure from then on is news */

@@ -33,7 +33,7 @@ static void close_fd(struct asyncio__conn *conn, bool reset)
 {
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
 
-    if (reset && !asyncio__loop_forked(conn->loop))
+    if (reset && !conn->is_pipe && !asyncio__loop_forked(conn->loop))
         asyncio__conn_perform(conn, &(struct asyncio_op){.opcode = ASYNCIO_OP_SETSOCKOPT,
                                                          .option = {SOL_SOCKET, SO_LINGER, &linger, sizeof linger}});
     asyncio__conn_perform(conn, &(struct asyncio_op){.opcode = ASYNCIO_OP_CLOSE});

@@ -1,5 +1,5 @@
 /* conn.h -- a connection at the loop's floor: a stream socket, what is still to be written to it, and its end. Streams
- * stand on it, and so will transports; it knows neither, and no task.
+ * and transports stand on it; it knows neither, and no task. In pull mode it may be one end of a pipe, or a terminal.
  *
  * Reading has two modes. Pull: the owner submits receives on conn->fd itself, straight into the memory of whoever waits
  * (streams). Push: the connection reads by itself and calls events->received (protocols).
@@ -87,6 +87,7 @@ struct asyncio__conn {
     bool is_resuming; /* `resumed` runs */
     bool is_sending;
     bool is_put_off;           /* nothing was tried yet of what is kept: the back end sends it with its next poll */
+    bool is_pipe;              /* no socket: it is read and written, in place of received and sent */
     struct asyncio_op receive; /* push mode: the back end's while is_receiving; pull mode: the owner's, to read with */
 };
 
@@ -123,6 +124,17 @@ void asyncio__conn_set_limits(struct asyncio__conn *conn, size_t high, size_t lo
  * reading aborts the connection. */
 void asyncio__conn_start_reading(struct asyncio__conn *conn);
 void asyncio__conn_stop_reading(struct asyncio__conn *conn);
+
+/* What moves its bytes. */
+static inline uint8_t asyncio__conn_send_opcode(const struct asyncio__conn *conn)
+{
+    return conn->is_pipe ? ASYNCIO_OP_WRITE : ASYNCIO_OP_SEND;
+}
+
+static inline uint8_t asyncio__conn_receive_opcode(const struct asyncio__conn *conn)
+{
+    return conn->is_pipe ? ASYNCIO_OP_READ : ASYNCIO_OP_RECV;
+}
 
 /* How much is kept to be sent, in whichever form: what the water marks are about. */
 static inline size_t asyncio__conn_kept(const struct asyncio__conn *conn)

@@ -37,7 +37,7 @@ static void send_kept(struct asyncio__conn *conn)
         conn->is_put_off = conn->is_put_off && is_last(conn);
         conn->send = (struct asyncio_op){
             .complete = sent,
-            .opcode = ASYNCIO_OP_SEND,
+            .opcode = asyncio__conn_send_opcode(conn),
             .flags = conn->is_put_off ? ASYNCIO_OP_DEFER : 0,
             .fd = conn->fd,
             .buffer = {.data = first->data + first->start, .size = first->end - first->start},
@@ -172,7 +172,7 @@ static void sent(struct asyncio_op *op)
     asyncio__conn_go_on_sending(conn);
 }
 
-/* Sends what the kernel takes at once. Returns: how many bytes; a negative error. */
+/* Sends what the kernel takes at once, of a pipe's pieces the first. Returns: how many bytes; a negative error. */
 static inline __attribute__((always_inline)) int64_t send_now(struct asyncio__conn *conn,
                                                               const struct asyncio_bytes *pieces, size_t n)
 {
@@ -180,8 +180,8 @@ static inline __attribute__((always_inline)) int64_t send_now(struct asyncio__co
         .opcode = ASYNCIO_OP_SENDV, .flags = ASYNCIO_OP_NOWAIT, .vector = {.pieces = pieces, .n = n}};
     int64_t result;
 
-    if (n == 1) {
-        op.opcode = ASYNCIO_OP_SEND;
+    if (n == 1 || conn->is_pipe) {
+        op.opcode = asyncio__conn_send_opcode(conn);
         op.buffer = (struct asyncio_op_buffer){.data = (void *)(uintptr_t)pieces->data, .size = pieces->size};
     }
     result = asyncio__conn_perform(conn, &op);
@@ -193,7 +193,7 @@ static bool is_deferred(const struct asyncio__conn *conn, const struct asyncio_b
 {
     size_t size = 0;
 
-    if (!conn->loop->ops->batches || conn->state != ASYNCIO__CONN_OPEN)
+    if (!conn->loop->ops->batches || conn->is_pipe || conn->state != ASYNCIO__CONN_OPEN)
         return false;
     for (size_t i = 0; i < n && size <= DEFERRED_MOST; i++)
         size += pieces[i].size;

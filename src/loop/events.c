@@ -5,6 +5,7 @@
 #include "../backend/ops.h"
 #include "../base/log.h"
 #include "conn.h"
+#include "file_pool.h"
 #include "handles.h"
 
 #include <math.h>
@@ -52,7 +53,8 @@ double asyncio__seconds_from_ns(int64_t ns)
 
 /* ------------------------------------------------------------------------------------------------------ Life cycle */
 
-/* The child of a fork has its parent's memory but must not run its parent's loops. */
+/* The child of a fork has its parent's memory but must not run its parent's loops. If it returns into the run that it
+ * forked in, that is over: nothing more that is the parent's to do is done twice. */
 static void after_fork_in_child(void)
 {
     struct asyncio_loop *loop = asyncio__running_loop;
@@ -60,6 +62,11 @@ static void after_fork_in_child(void)
     asyncio__fork_count++;
     if (loop && loop->front)
         loop->front->end(loop);
+    if (loop) {
+        list_unlink(&loop->turn_end.link);
+        list_push_front(&loop->ready, &loop->turn_end.link);
+        asyncio__loop_fail(loop, -EXDEV);
+    }
     asyncio__running_loop = NULL;
     thread_loop = NULL;
 }
@@ -84,8 +91,10 @@ int asyncio_new_event_loop_on(struct asyncio_loop **ret_loop, const struct async
     loop = asyncio__calloc(sizeof *loop);
     if (!loop)
         return -ENOMEM;
-    r = ops->open(&loop->backend, options, start_ns);
+    loop->backend_options = options ? asyncio__strdup(options) : NULL;
+    r = options && !loop->backend_options ? -ENOMEM : ops->open(&loop->backend, options, start_ns);
     if (r < 0) {
+        asyncio__free(loop->backend_options);
         asyncio__free(loop);
         return r;
     }
@@ -96,6 +105,8 @@ int asyncio_new_event_loop_on(struct asyncio_loop **ret_loop, const struct async
     list_init(&loop->conns);
     list_init(&loop->pipes);
     list_init(&loop->acceptors);
+    list_init(&loop->children);
+    list_init(&loop->subprocesses);
     asyncio__timers_init(&loop->timers, asyncio__now(loop));
     asyncio__pool_init(&loop->handles, sizeof(struct asyncio_handle));
     loop->poll_interval = loop->interval = DEFAULT_POLL_INTERVAL;
@@ -127,6 +138,30 @@ int asyncio_new_event_loop_kw(struct asyncio_loop **ret_loop, const struct async
     return 0;
 }
 
+/* The parent's side of the back end stays the parent's: the child gives up its copies and opens one of its own. */
+int asyncio__loop_take_over(struct asyncio_loop *loop)
+{
+    struct asyncio_backend *backend;
+    int r;
+
+    if (LIKELY(!asyncio__loop_forked(loop)))
+        return 0;
+    if (loop->has_run || atomic_load(&loop->running) || atomic_load(&loop->external) > 0 ||
+        loop->ops->pending(loop->backend) > 0)
+        return -EXDEV;
+    r = loop->ops->open(&backend, loop->backend_options, asyncio__now(loop));
+    if (r < 0)
+        return r;
+    loop->ops->close(loop->backend);
+    loop->backend = backend;
+    loop->fork_count = asyncio__fork_count;
+    /* Threads of the parent's that were about to post. Nothing tells the new back end of what is posted already. */
+    atomic_store(&loop->posters, 0);
+    asyncio__posts_collect(loop);
+    asyncio__signals_take_over(loop);
+    return 0;
+}
+
 /* Frees a node that will not run, if it is one of ours; others are their owners'. */
 static void drop(struct asyncio_loop *loop, struct asyncio_node *node)
 {
@@ -155,9 +190,10 @@ int asyncio_loop_close(struct asyncio_loop *loop)
         return -EINVAL;
     if (asyncio__loop_closed(loop))
         return 0;
-    if (atomic_load(&loop->running))
+    /* In a forked child nobody runs it any more. */
+    if (asyncio_loop_is_running(loop))
         return -ASYNCIO_ERUNNING;
-    if (!asyncio__loop_is_mine(loop))
+    if (!asyncio__loop_forked(loop) && !asyncio__loop_is_mine(loop))
         return -EXDEV;
     if (loop->front && !asyncio__loop_forked(loop)) {
         r = loop->front->closing(loop);
@@ -166,14 +202,18 @@ int asyncio_loop_close(struct asyncio_loop *loop)
     }
     atomic_store_explicit(&loop->closed, true, memory_order_relaxed);
     asyncio__posts_close(loop);
+    asyncio__signals_close(loop);
     asyncio__acceptors_close(loop);
     asyncio__watches_close(loop);
+    asyncio__children_close(loop);
     asyncio__conns_close(loop);
     asyncio__datagrams_close(loop);
     asyncio__pipes_close(loop);
+    asyncio__subprocesses_close(loop);
     asyncio__dns_close(loop);
     if (loop->ssl_default)
         loop->ssl_default = loop->unref_ssl_default(loop->ssl_default);
+    asyncio__file_pool_close(loop);
     asyncio__executor_close(loop);
     drop_scheduled(loop);
     if (loop->front)
@@ -200,6 +240,7 @@ void asyncio__loop_free_if_unused(struct asyncio_loop *loop)
         return;
     asyncio__posts_free(loop);
     asyncio__pool_fini(&loop->handles);
+    asyncio__free(loop->backend_options);
     asyncio__free(loop);
 }
 
@@ -353,14 +394,17 @@ static int turn(struct asyncio_loop *loop, int64_t deadline_ns)
 
 static int begin_run(struct asyncio_loop *loop)
 {
+    int r;
+
     if (!loop)
         return -EINVAL;
     if (asyncio__loop_closed(loop))
         return -ASYNCIO_ECLOSED;
     if (asyncio__running_loop)
         return -ASYNCIO_ERUNNING;
-    if (asyncio__loop_forked(loop))
-        return -EXDEV;
+    r = asyncio__loop_take_over(loop);
+    if (r < 0)
+        return r;
     if (atomic_exchange(&loop->running, true))
         return -ASYNCIO_ERUNNING;
     if (loop->front && loop->front->suspended(loop) && !pthread_equal(loop->thread, pthread_self())) {
@@ -368,6 +412,7 @@ static int begin_run(struct asyncio_loop *loop)
         return -EXDEV;
     }
     loop->thread = pthread_self();
+    loop->has_run = true;
     asyncio__running_loop = loop;
     loop->run_error = 0;
     if (loop->front)
@@ -479,7 +524,7 @@ static bool submit_late(const struct asyncio_loop *loop, struct asyncio_op *op)
 {
     int64_t result = -ASYNCIO_ECLOSED;
 
-    if (op->opcode == ASYNCIO_OP_CLOSE)
+    if (op->opcode == ASYNCIO_OP_CLOSE || op->opcode == ASYNCIO_OP_FILE_CLOSE)
         result = loop->ops->own_fds ? 0 : asyncio__op_perform(op);
     return asyncio__op_finish(op, result);
 }
@@ -488,10 +533,12 @@ bool asyncio_op_submit(struct asyncio_loop *loop, struct asyncio_op *op)
 {
     if (UNLIKELY(!loop->backend))
         return submit_late(loop, op);
+    if (UNLIKELY(asyncio__op_is_file(op)))
+        return asyncio__file_submit(loop, op);
     return loop->ops->submit(loop->backend, op);
 }
 
 bool asyncio_op_cancel(struct asyncio_loop *loop, struct asyncio_op *op)
 {
-    return loop->ops->cancel(loop->backend, op);
+    return asyncio__op_is_file(op) ? asyncio__file_cancel(loop, op) : loop->ops->cancel(loop->backend, op);
 }

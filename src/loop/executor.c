@@ -25,6 +25,9 @@ struct asyncio_executor {
     struct asyncio_link queue;
     size_t n_queued, n_threads, n_idle;
     size_t max_workers;
+    size_t max_queued;                       /* SIZE_MAX: no limit */
+    uint64_t n_done, n_cancelled, n_refused; /* jobs so far */
+    int64_t longest_wait_ns;
     size_t last_number;                /* of a thread, for its name */
     struct asyncio_link ended_workers; /* to be joined */
     bool shut_down;
@@ -112,45 +115,68 @@ static void name_thread(const struct worker *worker)
     pthread_setname_np(pthread_self(), name);
 }
 
-/* The next job; NULL when there will be none. */
-static struct asyncio__job *take_job(struct asyncio_executor *executor)
+/* Takes the first job out of the queue, with the lock held; NULL when there is none. */
+static struct asyncio__job *next_job(struct asyncio_executor *executor)
 {
-    struct asyncio_link *link;
+    struct asyncio_link *link = list_pop_front(&executor->queue);
     struct asyncio__job *job;
+    int64_t waited_ns;
 
-    while (list_empty(&executor->queue) && !executor->shut_down)
-        pthread_cond_wait(&executor->work, &executor->lock);
-    link = list_pop_front(&executor->queue);
     if (!link)
         return NULL;
     job = LIST_ENTRY(link, struct asyncio__job, errand.node.link);
     job->queued = false;
     executor->n_queued--;
     executor->n_idle--;
+    waited_ns = thread_now_ns() - job->queued_ns;
+    if (waited_ns > executor->longest_wait_ns)
+        executor->longest_wait_ns = waited_ns;
     return job;
+}
+
+/* Waits for a job; NULL when there will be none. */
+static struct asyncio__job *await_job(struct asyncio_executor *executor)
+{
+    struct asyncio__job *job;
+
+    pthread_mutex_lock(&executor->lock);
+    while (list_empty(&executor->queue) && !executor->shut_down)
+        pthread_cond_wait(&executor->work, &executor->lock);
+    job = next_job(executor);
+    pthread_mutex_unlock(&executor->lock);
+    return job;
+}
+
+/* Does a job. Returns: the next one, if that is there already, so that the lock is taken once for both. */
+static struct asyncio__job *do_job(struct asyncio_executor *executor, struct asyncio__job *job)
+{
+    struct asyncio__context_entry entry;
+    struct asyncio__job *next;
+
+    asyncio__context_enter(&entry, &job->context);
+    job->result = job->kind->run(job);
+    asyncio__context_leave(&entry);
+    pthread_mutex_lock(&executor->lock);
+    executor->n_idle++;
+    executor->n_done++;
+    next = next_job(executor);
+    pthread_mutex_unlock(&executor->lock);
+    asyncio__errand_deliver(&job->errand);
+    return next;
 }
 
 static void *work(void *arg)
 {
     struct worker *worker = arg;
     struct asyncio_executor *executor = worker->executor;
-    struct asyncio__context_entry entry;
     struct asyncio__job *job;
 
     name_thread(worker);
     working_for = executor;
+    while ((job = await_job(executor)))
+        while (job)
+            job = do_job(executor, job);
     pthread_mutex_lock(&executor->lock);
-    while ((job = take_job(executor))) {
-        pthread_mutex_unlock(&executor->lock);
-        asyncio__context_enter(&entry, &job->context);
-        job->result = job->kind->run(job);
-        asyncio__context_leave(&entry);
-        pthread_mutex_lock(&executor->lock);
-        executor->n_idle++;
-        pthread_mutex_unlock(&executor->lock);
-        asyncio__errand_deliver(&job->errand);
-        pthread_mutex_lock(&executor->lock);
-    }
     executor->n_idle--;
     executor->n_threads--;
     if (executor->detached) {
@@ -221,6 +247,7 @@ static bool withdraw(struct asyncio__job *job)
         list_remove(&job->errand.node.link);
         job->queued = false;
         executor->n_queued--;
+        executor->n_cancelled++;
     }
     pthread_mutex_unlock(&executor->lock);
     return was_queued;
@@ -259,20 +286,37 @@ static const struct asyncio__errand_kind job_errand = {
     .free = job_free,
 };
 
-/* Queues a job for a thread, and makes one if none is free for it. A job that is behind others has their threads. */
+/* Makes a thread if none is free for one more job, with the lock held. Those that are idle are as good as taken by what
+ * is queued. */
+static int find_worker(struct asyncio_executor *executor)
+{
+    int r;
+
+    if (executor->shut_down)
+        return -ASYNCIO_ECLOSED;
+    if (executor->n_queued < executor->n_idle)
+        return 0;
+    r = executor->n_threads < executor->max_workers ? add_worker(executor) : 0;
+    if (executor->n_queued < executor->n_idle)
+        return 0;
+    if (executor->n_threads == 0)
+        return r;
+    if (executor->n_queued - executor->n_idle < executor->max_queued)
+        return 0;
+    executor->n_refused++;
+    return -EBUSY;
+}
+
+/* Queues a job for a thread. One that is behind others has their threads. */
 static int enqueue(struct asyncio_executor *executor, struct asyncio__job *job)
 {
-    int r = 0;
+    int r;
 
     pthread_mutex_lock(&executor->lock);
-    if (executor->shut_down)
-        r = -ASYNCIO_ECLOSED;
-    else if (executor->n_queued >= executor->n_idle && executor->n_threads < executor->max_workers)
-        r = add_worker(executor);
-    if (r != -ASYNCIO_ECLOSED && executor->n_threads > 0)
-        r = 0;
+    r = find_worker(executor);
     if (r == 0) {
         job->queued = true;
+        job->queued_ns = thread_now_ns();
         list_push_back(&executor->queue, &job->errand.node.link);
         executor->n_queued++;
         pthread_cond_signal(&executor->work);
@@ -383,6 +427,7 @@ int asyncio_thread_pool_executor_kw(struct asyncio_executor **ret_executor, cons
     atomic_init(&executor->refs, 1);
     atomic_init(&executor->holders, 1);
     executor->max_workers = kw && kw->max_workers > 0 ? kw->max_workers : default_workers();
+    executor->max_queued = kw && kw->max_queued > 0 ? kw->max_queued : SIZE_MAX;
     executor->fork_count = asyncio__fork_count;
     snprintf(executor->name, sizeof executor->name, "%s", kw && kw->name ? kw->name : "asyncio");
     *ret_executor = executor;
@@ -422,6 +467,7 @@ static void begin_shutdown(struct asyncio_executor *executor, struct asyncio_lin
         for (struct asyncio_link *link = executor->queue.next; link != &executor->queue; link = link->next)
             LIST_ENTRY(link, struct asyncio__job, errand.node.link)->queued = false;
         list_splice_back(ret_cancelled, &executor->queue);
+        executor->n_cancelled += executor->n_queued;
         executor->n_queued = 0;
     }
     pthread_cond_broadcast(&executor->work);
@@ -499,32 +545,28 @@ struct asyncio_executor *asyncio_executor_unref(struct asyncio_executor *executo
     return NULL;
 }
 
-int asyncio_loop_set_default_executor(struct asyncio_loop *loop, struct asyncio_executor *executor)
+int asyncio_executor_info(struct asyncio_executor *executor, struct asyncio_executor_info *ret_info)
 {
-    struct asyncio_executor *before;
-    int r = asyncio__loop_check(loop);
+    struct asyncio_executor_info info;
 
-    if (r < 0 || !executor)
-        return r < 0 ? r : -EINVAL;
-    before = loop->default_executor;
-    loop->default_executor = asyncio_executor_ref(executor);
-    asyncio_executor_unref(before);
+    if (!executor || !ret_info || ret_info->size < sizeof info.size)
+        return -EINVAL;
+    if (is_forked(executor))
+        return -EXDEV;
+    pthread_mutex_lock(&executor->lock);
+    info = (struct asyncio_executor_info){
+        .size = ret_info->size,
+        .n_threads = executor->n_threads,
+        .n_busy = executor->n_threads - executor->n_idle,
+        .n_queued = executor->n_queued,
+        .n_done = executor->n_done,
+        .n_cancelled = executor->n_cancelled,
+        .n_refused = executor->n_refused,
+        .longest_wait = asyncio__seconds_from_ns(executor->longest_wait_ns),
+    };
+    pthread_mutex_unlock(&executor->lock);
+    memcpy(ret_info, &info, min_size(info.size, sizeof info));
     return 0;
-}
-
-/* What still runs ends without the loop; a forked child leaves its parent's threads and locks alone. */
-void asyncio__executor_close(struct asyncio_loop *loop)
-{
-    struct asyncio_executor *executor = loop->default_executor;
-
-    loop->default_executor = NULL;
-    if (asyncio__loop_forked(loop))
-        return;
-    asyncio__errands_close(loop);
-    if (!executor)
-        return;
-    ASYNCIO_IGNORE(asyncio_executor_shutdown(executor, false, 0));
-    asyncio_executor_unref(executor);
 }
 
 size_t asyncio__executor_busy(struct asyncio_executor *executor)

@@ -20,13 +20,14 @@ struct asyncio__job {
     struct asyncio_executor *executor;
     struct asyncio_context *context; /* to run in, shared with nobody; NULL: an empty one. Set before submit */
     int result;
-    bool queued; /* guarded by the executor's lock */
+    bool queued;       /* this and the next are guarded by the executor's lock */
+    int64_t queued_ns; /* when; the kernel's monotonic clock */
 };
 
 /* Queues a job for a loop, on its thread; executor NULL: its default one, made at first use. Until `done` a thread
  * counts as being at work for the loop. Returns: 0, and the job will be freed by its kind; -ASYNCIO_ECLOSED, -ENOMEM,
- * -EAGAIN when there is no thread, -EXDEV in a forked child of the executor's process: then it is the caller's
- * still. */
+ * -EAGAIN when there is no thread, -EBUSY when too many are queued, -EXDEV in a forked child of the executor's process:
+ * then it is the caller's still. */
 int asyncio__job_submit(struct asyncio__job *job, const struct asyncio__job_kind *kind, struct asyncio_loop *loop,
                         struct asyncio_executor *executor);
 

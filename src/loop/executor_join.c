@@ -1,4 +1,4 @@
-/* executor_join.c -- waiting for the end of a loop's default executor while the loop runs.
+/* executor_join.c -- a loop's default executor: set, waited for at the end while the loop runs, let go at the close.
  *
  * Waiting for threads blocks a thread: one of a pool made for that alone. It counts real seconds, on every back end. */
 #include "../base/log.h"
@@ -70,4 +70,32 @@ void asyncio__executor_report(struct asyncio_executor *executor, double seconds)
     asyncio__log(ASYNCIO_LOG_WARNING,
                  "%zu jobs of the default executor still run after %g seconds: their threads are left to themselves",
                  asyncio__executor_busy(executor), seconds);
+}
+
+int asyncio_loop_set_default_executor(struct asyncio_loop *loop, struct asyncio_executor *executor)
+{
+    struct asyncio_executor *before;
+    int r = asyncio__loop_check(loop);
+
+    if (r < 0 || !executor)
+        return r < 0 ? r : -EINVAL;
+    before = loop->default_executor;
+    loop->default_executor = asyncio_executor_ref(executor);
+    asyncio_executor_unref(before);
+    return 0;
+}
+
+/* What still runs ends without the loop; a forked child leaves its parent's threads and locks alone. */
+void asyncio__executor_close(struct asyncio_loop *loop)
+{
+    struct asyncio_executor *executor = loop->default_executor;
+
+    loop->default_executor = NULL;
+    if (asyncio__loop_forked(loop))
+        return;
+    asyncio__errands_close(loop);
+    if (!executor)
+        return;
+    ASYNCIO_IGNORE(asyncio_executor_shutdown(executor, false, 0));
+    asyncio_executor_unref(executor);
 }

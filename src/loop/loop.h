@@ -74,6 +74,7 @@ struct asyncio_loop {
     const struct asyncio_backend_ops *ops;
     struct asyncio_backend *backend;
     const char *backend_reason;
+    char *backend_options; /* with which it was opened; or NULL */
     struct asyncio__timers timers;
 
     int poll_interval;    /* most nodes between two polls */
@@ -93,6 +94,8 @@ struct asyncio_loop {
     struct asyncio__datagrams *datagrams; /* datagrams.c; NULL while there is no transport of datagrams */
     struct asyncio_link pipes;     /* transports over pipes that are not lost yet; pipes.c */
     struct asyncio_link acceptors; /* acceptor.c: those that are not over, so that the close finds them */
+    struct asyncio_link subprocesses; /* subprocess_transports.c: those that are not lost yet */
+    struct asyncio_link children;  /* child.c: those that have not ended, or whose owner is still to be told */
 
     _Atomic(struct asyncio_node *) posts; /* newest first; &asyncio__posts_closed once closed */
     atomic_int posters;                   /* threads inside asyncio_loop_post: close waits for them */
@@ -102,10 +105,12 @@ struct asyncio_loop {
     atomic_int refs;
 
     pthread_t thread;    /* the last that ran it */
-    unsigned fork_count; /* of the process when it was made */
+    bool has_run;
+    unsigned fork_count; /* of the process when it was made or taken over */
 
     struct asyncio_link errands; /* what other threads are still to bring; executor.c */
     struct asyncio_executor *default_executor;
+    struct asyncio_executor *file_pool; /* file_pool.c; NULL until a file needs a thread */
     bool executor_shut_down; /* the default executor takes no more jobs */
     asyncio_exception_handler *exception_handler;
     void *exception_arg;
@@ -207,6 +212,11 @@ static inline bool asyncio__loop_forked(const struct asyncio_loop *loop)
     return loop->fork_count != asyncio__fork_count;
 }
 
+/* Lets a forked child have the loop that its parent made, but has not run yet and has nothing under way in: as a daemon
+ * that forks after it has made its loop. Returns: 0, also for a loop of this process; -EXDEV; errors of the back end's
+ * open. */
+int asyncio__loop_take_over(struct asyncio_loop *loop);
+
 /* Common checks of functions that schedule. Returns: 0; -EINVAL; -ASYNCIO_ECLOSED; -EXDEV in debug mode. */
 int asyncio__loop_check(const struct asyncio_loop *loop);
 
@@ -252,8 +262,20 @@ void asyncio__datagrams_close(struct asyncio_loop *loop);
 /* pipes.c: closes all transports over pipes. */
 void asyncio__pipes_close(struct asyncio_loop *loop);
 
+/* subprocess_transports.c: ends all transports over children, after their pipes. */
+void asyncio__subprocesses_close(struct asyncio_loop *loop);
+
+/* child.c: takes the status of children that have ended, and watches the others no longer. */
+void asyncio__children_close(struct asyncio_loop *loop);
+
 /* acceptor.c: closes what listens. */
 void asyncio__acceptors_close(struct asyncio_loop *loop);
+
+/* signals.c: has the watches that the loop had in the parent of this process look out here. */
+void asyncio__signals_take_over(struct asyncio_loop *loop);
+
+/* signals.c: ends what looks out for signals. */
+void asyncio__signals_close(struct asyncio_loop *loop);
 
 /* dns_config.c: ends what the loop has of names. */
 void asyncio__dns_close(struct asyncio_loop *loop);

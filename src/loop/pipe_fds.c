@@ -53,7 +53,7 @@ static int check_simulated(struct asyncio_loop *loop, int fd, enum asyncio__pipe
 static const char *what_is_wrong(mode_t mode)
 {
     if (S_ISREG(mode))
-        return "regular files are always ready: read and write them directly or in a thread";
+        return "regular files are always ready: asyncio_file_from_fd takes them";
     return "neither a pipe nor a socket nor a character device";
 }
 

@@ -80,7 +80,8 @@ void asyncio__posts_close(struct asyncio_loop *loop)
 {
     struct asyncio_link *link = in_order(atomic_exchange(&loop->posts, &posts_closed));
 
-    while (atomic_load(&loop->posters) > 0)
+    /* Whoever was at it when a child was forked is a thread of the parent's. */
+    while (atomic_load(&loop->posters) > 0 && !asyncio__loop_forked(loop))
         sched_yield();
     while (link) {
         struct asyncio_link *next = link->next;

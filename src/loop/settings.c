@@ -26,7 +26,7 @@ int asyncio__loop_check(const struct asyncio_loop *loop)
 
 bool asyncio_loop_is_running(const struct asyncio_loop *loop)
 {
-    return loop && atomic_load(&loop->running);
+    return loop && atomic_load(&loop->running) && !asyncio__loop_forked(loop);
 }
 
 bool asyncio_loop_is_closed(const struct asyncio_loop *loop)

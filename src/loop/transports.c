@@ -116,6 +116,30 @@ void asyncio__protocol_error_received(struct asyncio_transport *transport, int e
         IN_CONTEXT(transport, protocol->type->error_received(protocol, error));
 }
 
+void asyncio__protocol_pipe_data_received(struct asyncio_transport *transport, int fd, const void *data, size_t size)
+{
+    struct asyncio_protocol *protocol = transport->protocol;
+
+    if (protocol->type->pipe_data_received)
+        IN_CONTEXT(transport, protocol->type->pipe_data_received(protocol, fd, data, size));
+}
+
+void asyncio__protocol_pipe_connection_lost(struct asyncio_transport *transport, int fd, int error)
+{
+    struct asyncio_protocol *protocol = transport->protocol;
+
+    if (protocol->type->pipe_connection_lost)
+        IN_CONTEXT(transport, protocol->type->pipe_connection_lost(protocol, fd, error));
+}
+
+void asyncio__protocol_process_exited(struct asyncio_transport *transport)
+{
+    struct asyncio_protocol *protocol = transport->protocol;
+
+    if (protocol->type->process_exited)
+        IN_CONTEXT(transport, protocol->type->process_exited(protocol));
+}
+
 /* ------------------------------------------------------------------------------------------------------ Life cycle */
 
 static void begin(struct asyncio_node *node)

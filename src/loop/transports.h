@@ -153,6 +153,9 @@ void asyncio__protocol_buffer_updated(struct asyncio_transport *transport, size_
 void asyncio__protocol_datagram_received(struct asyncio_transport *transport, const void *data, size_t size,
                                          const struct asyncio_address *address);
 void asyncio__protocol_error_received(struct asyncio_transport *transport, int error);
+void asyncio__protocol_pipe_data_received(struct asyncio_transport *transport, int fd, const void *data, size_t size);
+void asyncio__protocol_pipe_connection_lost(struct asyncio_transport *transport, int fd, int error);
+void asyncio__protocol_process_exited(struct asyncio_transport *transport);
 
 /* Returns: true, and memory to read into; false when the protocol gave none, which was reported: the kind aborts with
  * -ENOBUFS. */

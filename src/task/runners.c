@@ -1,6 +1,7 @@
 /* runners.c -- running a loop until something is done, and the runner that also makes it, tears it down, and listens
  * to Ctrl-C. */
 #include "../loop/executor.h"
+#include "../loop/signals.h"
 #include "task.h"
 
 #include <signal.h>
@@ -77,70 +78,27 @@ int asyncio_loop_run_until_complete(struct asyncio_loop *loop, asyncio_coro *fn,
 
 /* ------------------------------------------------------------------------------------------------------------- Ctrl-C
  *
- * The first SIGINT posts a node that cancels the main task; it also restores the default action, so that the second one
- * ends a program that does not listen. Only the main thread listens, so one node in the process is enough. */
+ * A watch that stands in for the default action of SIGINT: the first one cancels the main task, the second one ends a
+ * program that does not listen. Where the program looks out for SIGINT itself, the watch is told of none. */
 
-static struct interrupt {
-    struct asyncio_node node;
-    struct asyncio_loop *loop;
+struct interrupt {
+    struct asyncio_signal_watch watch;
     struct asyncio_future *main;
-    volatile sig_atomic_t arrived;
-} interrupt;
+};
 
-static void interrupt_main(struct asyncio_node *node)
+static void interrupt_main(struct asyncio_signal_watch *watch, unsigned times)
 {
-    (void)node;
-    if (interrupt.main)
-        asyncio_future_cancel(interrupt.main);
+    (void)times;
+    asyncio_future_cancel(CONTAINER_OF(watch, struct interrupt, watch)->main);
 }
 
-static void restore_default(void)
+/* Somebody else's handler stays. Without ours Ctrl-C is what it always was. */
+static void listen_to_sigint(struct interrupt *interrupt, struct asyncio_loop *loop, struct asyncio_future *main)
 {
-    struct sigaction by_default = {.sa_handler = SIG_DFL};
-
-    sigemptyset(&by_default.sa_mask);
-    sigaction(SIGINT, &by_default, NULL);
-}
-
-/* Not by SA_RESETHAND, which tools that keep books of handlers do not see. */
-static void on_sigint(int number)
-{
-    int saved_errno = errno;
-
-    (void)number;
-    restore_default();
-    interrupt.arrived = 1;
-    asyncio_loop_post(interrupt.loop, &interrupt.node);
-    errno = saved_errno;
-}
-
-/* Returns: whether SIGINT is ours now. Somebody else's handler stays. */
-static bool listen_to_sigint(struct asyncio_loop *loop, struct asyncio_future *main)
-{
-    struct sigaction ours = {.sa_handler = on_sigint}, present;
-
-    if (getpid() != gettid() || sigaction(SIGINT, NULL, &present) < 0)
-        return false;
-    if ((present.sa_flags & SA_SIGINFO) || present.sa_handler != SIG_DFL)
-        return false;
-    asyncio_node_init(&interrupt.node, interrupt_main, NULL);
-    interrupt.loop = loop;
-    interrupt.main = main;
-    interrupt.arrived = 0;
-    sigemptyset(&ours.sa_mask);
-    return sigaction(SIGINT, &ours, NULL) == 0;
-}
-
-static void stop_listening(struct asyncio_loop *loop)
-{
-    struct sigaction present;
-
-    if (sigaction(SIGINT, NULL, &present) == 0 && !(present.sa_flags & SA_SIGINFO) && present.sa_handler == on_sigint)
-        restore_default();
-    /* One that came at the very end must not meet the next run. */
-    asyncio__posts_collect(loop);
-    asyncio_node_cancel(&interrupt.node);
-    interrupt.main = NULL;
+    interrupt->main = main;
+    interrupt->watch.received = interrupt_main;
+    if (getpid() == gettid())
+        ASYNCIO_IGNORE(asyncio__watch_default_signal(&interrupt->watch, loop, SIGINT));
 }
 
 /* ---------------------------------------------------------------------------------------------------------- Runner */
@@ -209,8 +167,8 @@ int asyncio_runner_get_loop(struct asyncio_runner *runner, struct asyncio_loop *
 
 int asyncio_runner_run_kw(struct asyncio_runner *runner, asyncio_coro *main, void *arg, const struct asyncio_run_kw *kw)
 {
+    struct interrupt interrupt = {.main = NULL};
     struct asyncio_future *task;
-    bool listening;
     int r;
 
     if (!runner || !main)
@@ -226,13 +184,13 @@ int asyncio_runner_run_kw(struct asyncio_runner *runner, asyncio_coro *main, voi
                                            .context = kw && kw->context ? kw->context : runner->context,
                                            .source = kw ? kw->source : NULL,
                                        });
-    listening = task->scheduler && !runner->kw.keep_sigint && listen_to_sigint(runner->loop, task);
+    if (task->scheduler && !runner->kw.keep_sigint)
+        listen_to_sigint(&interrupt, runner->loop, task);
     r = asyncio_loop_run_until_complete_future(runner->loop, task);
-    if (listening) {
-        stop_listening(runner->loop);
-        if (interrupt.arrived && asyncio_future_cancelled(task) && asyncio_task_uncancel(task) == 0)
-            r = -EINTR;
-    }
+    /* One that came at the very end does not meet the next run. */
+    asyncio_unwatch_signal(&interrupt.watch);
+    if (interrupt.watch.spent && asyncio_future_cancelled(task) && asyncio_task_uncancel(task) == 0)
+        r = -EINTR;
     asyncio_future_unref(task);
     return r;
 }

@@ -84,6 +84,7 @@ static void become_child(const struct test__case *test, const struct fault *faul
         close(null);
     /* A shell may have started us with Ctrl-C ignored, which the library respects. */
     signal(SIGINT, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, &usual_mask, NULL);
     current = (struct current){.test = test, .swept = fault != NULL, .fault = {NO_FAULT, NO_FAULT}};

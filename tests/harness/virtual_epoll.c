@@ -26,6 +26,7 @@ struct virtual_clock {
     struct asyncio_backend *epoll;
     int64_t now_ns;
     size_t n_own, n_foreign; /* operations that may yet complete */
+    size_t n_files;          /* the same of those that will, however long it takes */
     size_t completions;      /* so far */
     atomic_bool woken;
     struct pending *buckets[N_BUCKETS];
@@ -53,6 +54,8 @@ static struct pending **find(struct virtual_clock *clock, const struct asyncio_o
 
 static size_t *counter(struct virtual_clock *clock, const struct asyncio_op *op)
 {
+    if (op->opcode >= ASYNCIO_OP_FILE_OPEN)
+        return &clock->n_files;
     return op->flags & ASYNCIO_OP_FOREIGN ? &clock->n_foreign : &clock->n_own;
 }
 
@@ -165,7 +168,7 @@ static int poll(struct asyncio_backend *backend, int64_t deadline_ns, bool exter
 
     if (r < 0 || happened(clock, completions) || deadline_ns <= clock->now_ns)
         return r;
-    if (external || deadline_ns == INT64_MAX)
+    if (external || clock->n_files || deadline_ns == INT64_MAX)
         patience_ns = INT64_MAX;
     if (patience_ns == INT64_MAX)
         return poll_for(clock, patience_ns, external);
