@@ -162,13 +162,15 @@ static __attribute__((noinline)) int nothing_came(struct asyncio_streamreader *r
 {
     int error = reader->stream->conn.error;
 
-    switch (result) {
+    switch (result == -EIO && reader->stream->kind == ASYNCIO__STREAM_TERMINAL ? 0 : result) {
     case 0:
         /* A reset is told once only. When a write had it, the kernel shows a read an end that the peer never made; with
          * EPIPE the peer did. */
         if (error && error != -EPIPE)
             return error;
         reader->eof = true;
+        if (reader->stream->conn.is_pipe)
+            asyncio__stream_pipe_ended(reader->stream);
         return 0;
     case -ECANCELED:
     case -EBUSY:
@@ -182,6 +184,12 @@ static __attribute__((noinline)) int nothing_came(struct asyncio_streamreader *r
         asyncio__conn_abort(&reader->stream->conn, result);
         return asyncio__reader_exception(reader);
     }
+}
+
+/* What is read ahead is received from a socket. */
+static inline uint8_t ahead(const struct asyncio_streamreader *reader)
+{
+    return reader->stream->conn.is_pipe ? 0 : ASYNCIO_OP_AHEAD;
 }
 
 /* Does the operation of the connection, which others may end by asyncio__reader_interrupt. Returns: its result. */
@@ -206,7 +214,10 @@ static inline ssize_t receive(struct asyncio_streamreader *reader, void *data, s
     if (UNLIKELY(r <= 0))
         return r;
     reader->stream->conn.receive = (struct asyncio_op){
-        .opcode = ASYNCIO_OP_RECV, .flags = ASYNCIO_OP_LAZY | ASYNCIO_OP_AHEAD, .buffer = {data, size, 0}};
+        .opcode = asyncio__conn_receive_opcode(&reader->stream->conn),
+        .flags = ASYNCIO_OP_LAZY | ahead(reader),
+        .buffer = {data, size, 0},
+    };
     while (UNLIKELY((result = do_op(reader)) == -EAGAIN)) {
         r = asyncio__reader_exception(reader);
         if (UNLIKELY(r < 0 || has_ended(reader)))
@@ -241,14 +252,16 @@ static int receive_into_buffer(struct asyncio_streamreader *reader, size_t wante
                 return r;
         }
         offered = asyncio__buffer_room(buffer);
-        *op = (struct asyncio_op){.opcode = ASYNCIO_OP_RECV, .buffer = {asyncio__buffer_end(buffer), offered, 0}};
-        op->flags = buffer->size == 0 ? ASYNCIO_OP_NOWAIT | ASYNCIO_OP_AHEAD : ASYNCIO_OP_AHEAD;
+        *op = (struct asyncio_op){
+            .opcode = asyncio__conn_receive_opcode(&reader->stream->conn),
+            .flags = (uint8_t)(ahead(reader) | (buffer->size == 0 ? ASYNCIO_OP_NOWAIT : 0)),
+            .buffer = {asyncio__buffer_end(buffer), offered, 0},
+        };
         result = do_op(reader);
         if (result != -EAGAIN)
             break;
         asyncio__buffer_fini(buffer);
-        *op =
-            (struct asyncio_op){.opcode = ASYNCIO_OP_POLL, .flags = ASYNCIO_OP_AHEAD, .poll.events = ASYNCIO_READABLE};
+        *op = (struct asyncio_op){.opcode = ASYNCIO_OP_POLL, .flags = ahead(reader), .poll.events = ASYNCIO_READABLE};
         result = do_op(reader);
         r = result < 0 ? nothing_came(reader, (int)result) : enter(reader);
         if (r <= 0)

@@ -245,6 +245,8 @@ int asyncio_streamwriter_start_tls_kw(struct asyncio_streamwriter *writer, struc
     if (!writer || !context)
         return -EINVAL;
     stream = asyncio__stream_of(writer);
+    if (stream->conn.is_pipe)
+        return -ENOTSUP;
     is_server = stream->is_accepted || (kw && kw->server_side);
     r = asyncio__may_wait(stream->conn.loop, &loop);
     if (r == 0)

@@ -188,16 +188,31 @@ int asyncio_streamwriter_printf(struct asyncio_streamwriter *writer, const char 
 
 /* ---------------------------------------------------------------------------------------------------------- Ending */
 
+/* The end of a pipe is told by closing it. */
+static int end_pipe(struct asyncio__stream *stream)
+{
+    int error = stream->conn.error;
+
+    if (stream->kind == ASYNCIO__STREAM_TERMINAL)
+        return -ENOTSUP;
+    asyncio__stream_close(stream);
+    return error;
+}
+
 int asyncio_streamwriter_write_eof(struct asyncio_streamwriter *writer)
 {
-    return writer ? asyncio__conn_write_eof(&asyncio__stream_of(writer)->conn) : -EINVAL;
+    if (!writer)
+        return -EINVAL;
+    if (asyncio__conn_of(writer)->is_pipe)
+        return end_pipe(asyncio__stream_of(writer));
+    return asyncio__conn_write_eof(&asyncio__stream_of(writer)->conn);
 }
 
 bool asyncio_streamwriter_can_write_eof(const struct asyncio_streamwriter *writer)
 {
     const struct asyncio__stream *stream = writer ? CONST_CONTAINER_OF(writer, struct asyncio__stream, writer) : NULL;
 
-    return stream && !(stream->tls && stream->tls->has_begun);
+    return stream && stream->kind != ASYNCIO__STREAM_TERMINAL && !(stream->tls && stream->tls->has_begun);
 }
 
 void asyncio_streamwriter_close(struct asyncio_streamwriter *writer)

@@ -1,4 +1,5 @@
-/* streams.c -- what reader and writer share: a connection's beginning and its end. */
+/* streams.c -- what reader and writer share: a connection's beginning and its end. Once nobody has either of them any
+ * more it is closed. */
 #include "streams.h"
 
 #include "../base/log.h"
@@ -10,8 +11,12 @@
 
 void asyncio__stream_free_if_unused(struct asyncio__stream *stream)
 {
-    if (!stream->is_lost || stream->reader.refs > 0 || stream->reader.is_read || stream->writer.refs > 0)
+    if (stream->reader.refs > 0 || stream->reader.is_read || stream->writer.refs > 0)
         return;
+    if (!stream->is_lost) {
+        asyncio__stream_close(stream);
+        return;
+    }
     asyncio__reader_fini(&stream->reader);
     asyncio__stream_tls_free(stream);
     asyncio__free(stream);
@@ -43,13 +48,13 @@ static const struct asyncio__conn_events stream_events = {
 };
 
 /* The time to flush in, as the keyword has it. Returns: 0; -EINVAL. */
-static int close_ns_from(double close_timeout, int64_t *ret_ns)
+static int close_ns_from(const struct asyncio__stream_options *options, int64_t *ret_ns)
 {
-    if (close_timeout == 0) {
-        *ret_ns = CLOSE_NS;
+    if (options->close_timeout == 0) {
+        *ret_ns = options->kind == ASYNCIO__STREAM_SOCKET ? CLOSE_NS : NS_NEVER;
         return 0;
     }
-    return asyncio__ns_from_seconds(close_timeout, ret_ns);
+    return asyncio__ns_from_seconds(options->close_timeout, ret_ns);
 }
 
 static int refuse(struct asyncio_loop *loop, int fd, int error)
@@ -64,7 +69,7 @@ int asyncio__stream_open(struct asyncio_loop *loop, int fd, const struct asyncio
     struct asyncio__stream *stream;
     int64_t close_ns;
 
-    if (close_ns_from(options->close_timeout, &close_ns) < 0)
+    if (close_ns_from(options, &close_ns) < 0)
         return refuse(loop, fd, -EINVAL);
     stream = asyncio__calloc(sizeof *stream);
     if (!stream)
@@ -72,16 +77,19 @@ int asyncio__stream_open(struct asyncio_loop *loop, int fd, const struct asyncio
     asyncio__conn_init(&stream->conn, loop, fd, &stream_events, close_ns);
     asyncio__reader_init(&stream->reader, loop, options->limit);
     stream->reader.stream = stream;
+    stream->conn.is_pipe = options->kind != ASYNCIO__STREAM_SOCKET;
     stream->reader.pulls = true;
+    stream->reader.refs = options->kind != ASYNCIO__STREAM_WRITE_END;
     stream->is_accepted = options->is_accepted;
-    stream->writer.refs = 1;
+    stream->kind = options->kind;
+    stream->writer.refs = options->kind != ASYNCIO__STREAM_READ_END;
     stream->writer.source = options->source;
     list_init(&stream->writer.drainers);
     list_init(&stream->writer.closers);
     stream->lost = options->lost;
     stream->arg = options->arg;
-    *ret_reader = &stream->reader;
-    *ret_writer = &stream->writer;
+    *ret_reader = stream->reader.refs > 0 ? &stream->reader : NULL;
+    *ret_writer = stream->writer.refs > 0 ? &stream->writer : NULL;
     return 0;
 }
 
@@ -119,5 +127,11 @@ struct asyncio_streamwriter *asyncio_streamwriter_unref(struct asyncio_streamwri
 void asyncio__stream_release(struct asyncio_streamreader *reader, struct asyncio_streamwriter *writer)
 {
     asyncio_streamreader_unref(reader);
-    drop_writer(asyncio__stream_of(writer), false);
+    if (writer)
+        drop_writer(asyncio__stream_of(writer), false);
+}
+
+void asyncio__stream_pipe_ended(struct asyncio__stream *stream)
+{
+    asyncio__conn_abort(&stream->conn, 0);
 }

@@ -5,7 +5,8 @@
  * buffer, until that has enough; then it is told to stop. A reader without a connection is fed.
  *
  * Reader, writer and connection are one piece of memory, which is freed once nobody references the reader or the writer
- * any more and the connection has said that it is lost. A reader without a connection is a piece of its own. */
+ * any more and the connection has said that it is lost. One end of a pipe is such a piece, too, of which only the half
+ * that can be used is ever handed out. A reader without a connection is a piece of its own. */
 #pragma once
 
 #include "../base/buffer.h"
@@ -73,6 +74,13 @@ struct asyncio__stream_tls {
     void *arg;
 };
 
+enum asyncio__stream_kind {
+    ASYNCIO__STREAM_SOCKET,
+    ASYNCIO__STREAM_READ_END,  /* of a pipe: nobody ever has its writer */
+    ASYNCIO__STREAM_WRITE_END, /* nobody ever has its reader */
+    ASYNCIO__STREAM_TERMINAL,  /* the master of one, whose end is -EIO to the kernel */
+};
+
 struct asyncio__stream {
     struct asyncio__conn conn;
     struct asyncio_streamreader reader;
@@ -80,6 +88,7 @@ struct asyncio__stream {
     struct asyncio__stream_tls *tls; /* NULL: without TLS */
     bool is_lost;                    /* the connection is of no more use, and everybody has been told */
     bool is_accepted;                /* a server's */
+    uint8_t kind;                    /* enum asyncio__stream_kind */
     void (*lost)(void *arg);
     void *arg;
 };
@@ -89,6 +98,7 @@ struct asyncio__stream_options {
     double close_timeout; /* as the keyword: 0: the default */
     const char *source;   /* where it was opened; NULL: by a server */
     bool is_accepted;     /* a server's: its side of TLS */
+    uint8_t kind;         /* enum asyncio__stream_kind; what is no socket has as long as it takes to flush */
 
     /* Called once the connection is closed and of no more use; may be NULL. */
     void (*lost)(void *arg);
@@ -96,12 +106,15 @@ struct asyncio__stream_options {
 };
 
 /* Makes a reader and a writer of a connected fd, which belongs to them from then on, and is closed on failure, too.
- * Each comes with one reference. Returns: 0; -ENOMEM; -EINVAL. */
+ * Each comes with one reference; of one end of a pipe the other of the two is NULL. Returns: 0; -ENOMEM; -EINVAL. */
 int asyncio__stream_open(struct asyncio_loop *loop, int fd, const struct asyncio__stream_options *options,
                          struct asyncio_streamreader **ret_reader, struct asyncio_streamwriter **ret_writer);
 
-/* Gives a server's references back when its callback has returned: without a warning, closing what nobody else
- * holds. */
+/* The end of a pipe has been read: closes it, as nobody is at the other end. */
+void asyncio__stream_pipe_ended(struct asyncio__stream *stream);
+
+/* Gives references back that the program has only borrowed, as a server does when its callback has returned: without a
+ * warning, closing what nobody else holds. Either may be NULL. */
 void asyncio__stream_release(struct asyncio_streamreader *reader, struct asyncio_streamwriter *writer);
 
 static inline struct asyncio__stream *asyncio__stream_of(struct asyncio_streamwriter *writer)
@@ -123,7 +136,7 @@ static inline size_t asyncio__stream_high(const struct asyncio__stream *stream)
 /* streams.c: closes the connection gracefully, unless it is closed; whoever reads finds the end. */
 void asyncio__stream_close(struct asyncio__stream *stream);
 
-/* streams.c: frees what nobody needs any more. */
+/* streams.c: closes and frees what nobody needs any more. */
 void asyncio__stream_free_if_unused(struct asyncio__stream *stream);
 
 /* streams.c: what a connection tells of its end, and of room. */
