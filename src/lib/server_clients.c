@@ -43,7 +43,7 @@ void asyncio__client_add(struct asyncio_server *server, struct asyncio__client *
     server->n_connected++;
     server->n_running++;
     asyncio__server_hold(server);
-    if (is_full(server))
+    if (is_full(server) && !server->acceptor.is_closed)
         asyncio__acceptor_pause(&server->acceptor);
 }
 
@@ -199,6 +199,17 @@ static int wait_for_clients(struct asyncio_server *server, const struct asyncio_
     return asyncio_timeout_exit(&timeout, r);
 }
 
+/* Whom the kernel has given us just before the close, though a successor has the socket, too. Returns: 0;
+ * -ECANCELED. */
+static int wait_for_late_clients(struct asyncio_server *server)
+{
+    int r = 0;
+
+    while (r == 0 && server->acceptor.shares && !server->is_ended)
+        r = asyncio__server_wait_in(server, &server->watchers);
+    return r;
+}
+
 static ssize_t stop(struct asyncio_server *server, double seconds)
 {
     const struct asyncio__client *self = find_self(server);
@@ -206,7 +217,9 @@ static ssize_t stop(struct asyncio_server *server, double seconds)
     int r;
 
     asyncio_server_close(server);
-    r = wait_for_clients(server, self, TASKS, seconds);
+    r = wait_for_late_clients(server);
+    if (r == 0)
+        r = wait_for_clients(server, self, TASKS, seconds);
     if (r < 0 && r != -ETIMEDOUT)
         return r;
     n = cancel_clients(server, self);
