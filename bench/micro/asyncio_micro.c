@@ -155,6 +155,8 @@ int main(int argc, char **argv)
         {"call_soon", call_soon},
         {"cross_thread_1", cross_thread_1},
         {"cross_thread_1000", cross_thread_1000},
+        {"to_thread_1", to_thread_1},
+        {"to_thread_100", to_thread_100},
         {"timers_arm_cancel", timers_arm_cancel},
         {"timers_fire", timers_fire},
         {NULL, NULL},

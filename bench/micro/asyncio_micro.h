@@ -43,5 +43,7 @@ double wait_1000(long count);
 double call_soon(long count);
 double cross_thread_1(long count);
 double cross_thread_1000(long count);
+double to_thread_1(long count);
+double to_thread_100(long count);
 double timers_arm_cancel(long count);
 double timers_fire(long count);

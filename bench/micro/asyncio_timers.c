@@ -1,4 +1,4 @@
-/* asyncio_timers.c -- callbacks, also from another thread, and timers. */
+/* asyncio_timers.c -- callbacks, also from another thread, jobs for threads, and timers. */
 #include "asyncio_micro.h"
 
 #include <semaphore.h>
@@ -85,6 +85,59 @@ double cross_thread_1(long count)
 double cross_thread_1000(long count)
 {
     return cross_thread(1000, count);
+}
+
+/* ------------------------------------------------------------------------------------------------ Jobs for threads */
+
+static int to_thread_1_main(void *arg)
+{
+    double begin;
+
+    (void)arg;
+    must(asyncio_to_thread(empty, NULL));
+    begin = now_ns();
+    for (long i = 0; i < bench_operations; i++)
+        must(asyncio_to_thread(empty, NULL));
+    bench_figure_ns = (now_ns() - begin) / (double)bench_operations;
+    return 0;
+}
+
+double to_thread_1(long count)
+{
+    return measure(to_thread_1_main, count);
+}
+
+#define JOBS 100
+
+static void run_jobs(struct asyncio_executor *executor)
+{
+    struct asyncio_future *jobs[JOBS];
+
+    for (int i = 0; i < JOBS; i++)
+        jobs[i] = asyncio_loop_run_in_executor(asyncio_get_running_loop(), executor, empty, NULL);
+    must(asyncio_gather(jobs, JOBS, NULL));
+    drop(jobs, JOBS);
+}
+
+static int to_thread_100_main(void *arg)
+{
+    struct asyncio_executor *executor;
+    double begin;
+
+    (void)arg;
+    must(asyncio_thread_pool_executor(&executor, .max_workers = 4));
+    run_jobs(executor);
+    begin = now_ns();
+    for (long i = 0; i < bench_operations / JOBS; i++)
+        run_jobs(executor);
+    bench_figure_ns = (now_ns() - begin) / (double)(bench_operations / JOBS * JOBS);
+    asyncio_executor_unref(executor);
+    return 0;
+}
+
+double to_thread_100(long count)
+{
+    return measure(to_thread_100_main, count);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- Timers */

@@ -299,6 +299,36 @@ func crossThread(count, atATime int) float64 {
 func crossThread1(count int) float64    { return crossThread(count, 1) }
 func crossThread1000(count int) float64 { return crossThread(count, 1000) }
 
+// Jobs for threads of their own, 4 at most: goroutines that are locked to theirs.
+func toThread(count, atATime int) float64 {
+	type job struct{ done chan int }
+	jobs := make(chan job, atATime)
+	for i := 0; i < 4 && i < atATime; i++ {
+		go func() {
+			runtime.LockOSThread()
+			for job := range jobs {
+				job.done <- 1
+			}
+		}()
+	}
+	done := make(chan int, atATime)
+	bursts := count / atATime
+	return together(func() {
+		for i := 0; i < bursts; i++ {
+			for j := 0; j < atATime; j++ {
+				jobs <- job{done}
+			}
+			for j := 0; j < atATime; j++ {
+				<-done
+			}
+		}
+		close(jobs)
+	}) / float64(bursts*atATime)
+}
+
+func toThread1(count int) float64   { return toThread(count, 1) }
+func toThread100(count int) float64 { return toThread(count, 100) }
+
 func armAndCancel(timers []*time.Timer) {
 	state := firstRandom
 	for i := range timers {
@@ -358,6 +388,8 @@ var benches = map[string]func(count int) float64{
 	"as_completed_1000":    asCompleted1000,
 	"cross_thread_1":       crossThread1,
 	"cross_thread_1000":    crossThread1000,
+	"to_thread_1":          toThread1,
+	"to_thread_100":        toThread100,
 	"timers_arm_cancel":    timersArmCancel,
 	"timers_fire":          timersFire,
 }

@@ -1,4 +1,5 @@
-/* libuv.c -- libuv: timers and calls from another thread; it has neither tasks nor a call_soon. */
+/* libuv.c -- libuv: timers, calls from another thread, work for its pool of 4 threads; it has neither tasks nor a
+ * call_soon. */
 #include "call_queue.h"
 
 #include <uv.h>
@@ -102,11 +103,72 @@ static double cross_thread_1000(long count)
     return caller_measure(count, 1000, wake, end, run);
 }
 
+/* ------------------------------------------------------------------------------------------------ Jobs for threads */
+
+#define JOBS 100
+
+static uv_work_t works[JOBS];
+static int works_of_burst, works_at_a_time;
+static long bursts_left;
+
+static void work(uv_work_t *request)
+{
+    (void)request;
+}
+
+static void work_is_done(uv_work_t *request, int status);
+
+static void begin_burst(void)
+{
+    works_of_burst = works_at_a_time;
+    for (int i = 0; i < works_at_a_time; i++)
+        uv_queue_work(loop, &works[i], work, work_is_done);
+}
+
+static void work_is_done(uv_work_t *request, int status)
+{
+    (void)request;
+    (void)status;
+    if (--works_of_burst == 0 && --bursts_left > 0)
+        begin_burst();
+}
+
+static void run_bursts(int n, long bursts)
+{
+    works_at_a_time = n;
+    bursts_left = bursts;
+    begin_burst();
+    run();
+}
+
+static double to_thread(int n, long bursts)
+{
+    double begin;
+
+    /* The threads are there before the clock starts. */
+    run_bursts(1, 1);
+    begin = now_ns();
+    run_bursts(n, bursts);
+    return (now_ns() - begin) / (double)(n * bursts);
+}
+
+static double to_thread_1(long count)
+{
+    return to_thread(1, count);
+}
+
+static double to_thread_100(long count)
+{
+    return to_thread(JOBS, count / JOBS);
+}
+
 int main(int argc, char **argv)
 {
     static const struct bench benches[] = {
         {"cross_thread_1", cross_thread_1},
         {"cross_thread_1000", cross_thread_1000},
+        {"to_thread_1", to_thread_1},
+        {"to_thread_100", to_thread_100},
         {"timers_arm_cancel", timers_arm_cancel},
         {"timers_fire", timers_fire},
         {NULL, NULL},

@@ -76,13 +76,16 @@ ROWS = (
     Row("call_soon", "1,000 at a time", 4 * MILLION, ("libev", "libevent", *PYTHONS)),
     Row("cross_thread_1", "1 at a time", 40_000, (*LOOPS, "go-multi", "tokio", "tokio-multi", *PYTHONS)),
     Row("cross_thread_1000", "1,000 at a time", MILLION, (*LOOPS, "go-multi", "tokio", "tokio-multi", *PYTHONS)),
+    Row("to_thread_1", "1 at a time", 40_000, ("libuv", "go-multi", "tokio", "tokio-multi", *PYTHONS)),
+    Row("to_thread_100", "100 at a time, 4 threads", 400_000,
+        ("libuv", "go-multi", "tokio", "tokio-multi", *PYTHONS)),
     Row("timers_arm_cancel", "1,000,000, due in 1 min to 1 h", MILLION, (*LOOPS, "go", "tokio", *PYTHONS), 3),
     Row("timers_fire", "1,000,000, random within 1 s", MILLION, (*LOOPS, "go", "tokio", *PYTHONS), 3),
 )
 # A channel without room has no counterpart here: it stands beside the queue of 1.
 NOT_OURS = {"queue_0"}
 # The simulator has no other threads to wait for, and its clock does not wait for timers.
-NOT_SIM = {"cross_thread_1", "cross_thread_1000", "timers_arm_cancel", "timers_fire"}
+NOT_SIM = {"cross_thread_1", "cross_thread_1000", "to_thread_1", "to_thread_100", "timers_arm_cancel", "timers_fire"}
 
 _failures = {}  # {impl: why it could not be built}
 
@@ -210,6 +213,7 @@ def plots():
               "event_broadcast_1000": "An event that wakes all"}),
         Plot("callbacks", "Callbacks, other threads, timers", METRIC,
              {"call_soon": "call_soon", "cross_thread_1": "From another thread",
-              "cross_thread_1000": "From another thread", "timers_arm_cancel": "Timers armed and cancelled",
+              "cross_thread_1000": "From another thread", "to_thread_1": "To a thread and back",
+              "to_thread_100": "To threads and back", "timers_arm_cancel": "Timers armed and cancelled",
               "timers_fire": "Timers fired"}),
     ]

@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import concurrent.futures
 import sys
 import threading
 import time
@@ -266,6 +267,24 @@ async def cross_thread_1000(count):
     return await cross_thread(count, 1000)
 
 
+async def to_thread_1(count):
+    await asyncio.to_thread(nothing)
+    begin = now()
+    for _ in range(count):
+        await asyncio.to_thread(nothing)
+    return (now() - begin) / count
+
+
+async def to_thread_100(count):
+    loop = asyncio.get_running_loop()
+    with concurrent.futures.ThreadPoolExecutor(4) as executor:
+        await asyncio.gather(*(loop.run_in_executor(executor, nothing) for _ in range(100)))
+        begin = now()
+        for _ in range(count // 100):
+            await asyncio.gather(*(loop.run_in_executor(executor, nothing) for _ in range(100)))
+        return (now() - begin) / (count // 100 * 100)
+
+
 async def timers_arm_cancel(count):
     async def arm_and_cancel():
         handles = [loop.call_later(60 + number % 3540000 / 1000, nothing) for number in numbers]
@@ -303,7 +322,8 @@ async def timers_fire(count):
 
 BENCHES = (yield_2, yield_10000, spawn_join, lock_handoff, lock_contended, event_wake, event_broadcast_1000,
            queue_put_get, queue_1, queue_unbounded, future_pingpong, spawn_1000, gather_1000, wait_1000,
-           as_completed_1000, call_soon, cross_thread_1, cross_thread_1000, timers_arm_cancel, timers_fire)
+           as_completed_1000, call_soon, cross_thread_1, cross_thread_1000, to_thread_1, to_thread_100,
+           timers_arm_cancel, timers_fire)
 
 
 def main():

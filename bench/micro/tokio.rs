@@ -304,6 +304,20 @@ async fn cross_thread(count: usize, at_a_time: usize) -> f64 {
     (now() - begin) / called as f64
 }
 
+// Jobs for the pool of threads that may block, all of a burst before any is awaited.
+async fn to_thread(count: usize, at_a_time: usize) -> f64 {
+    tokio::task::spawn_blocking(|| 0).await.unwrap();
+    let bursts = count / at_a_time;
+    let begin = now();
+    for _ in 0..bursts {
+        let jobs: Vec<_> = (0..at_a_time).map(|i| tokio::task::spawn_blocking(move || i)).collect();
+        for job in jobs {
+            job.await.unwrap();
+        }
+    }
+    (now() - begin) / (bursts * at_a_time) as f64
+}
+
 // Arms timers by polling each once. One task has them all, which is the cheapest way; its budget would make it yield
 // all the time.
 struct Arm<'a>(&'a mut Vec<Pin<Box<Sleep>>>);
@@ -371,6 +385,8 @@ async fn run(name: String, count: usize) -> Option<f64> {
         "as_completed_1000" => as_completed_1000(count).await,
         "cross_thread_1" => cross_thread(count, 1).await,
         "cross_thread_1000" => cross_thread(count, 1000).await,
+        "to_thread_1" => to_thread(count, 1).await,
+        "to_thread_100" => to_thread(count, 100).await,
         "timers_arm_cancel" => timers_arm_cancel(count).await,
         "timers_fire" => timers_fire(count).await,
         _ => return None,
@@ -380,9 +396,9 @@ async fn run(name: String, count: usize) -> Option<f64> {
 fn main() {
     let words: Vec<String> = std::env::args().collect();
     let runtime = if std::env::var("TOKIO_THREADS").map_or(false, |threads| threads == "1") {
-        tokio::runtime::Builder::new_current_thread().enable_all().build()
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()
     } else {
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()
+        tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(4).build()
     }
     .unwrap();
     if words.len() != 3 {

@@ -3,6 +3,7 @@
  *     asyncio_server echo|stream|idle|lines
  *     asyncio_server echo CERTIFICATE KEY         the same over TLS
  *     asyncio_server file CERTIFICATE KEY FILE    a file from memory, by HTTP over TLS
+ *     asyncio_server work WORKERS                 so many loops, and a request is some work
  *     asyncio_server backend                      prints the back end that it got, why it is not the one that was asked
  *                                                 for, and why there is no TLS if there is none
  *
@@ -65,6 +66,32 @@ static int lines(struct asyncio_streamreader *reader, struct asyncio_streamwrite
     (void)arg;
     while (r == 0 && (n = asyncio_streamreader_readline(reader, &line)) > 0)
         r = asyncio_streamwriter_write(writer, line, (size_t)n);
+    return 0;
+}
+
+/* As if a request took some 20 us to answer: steps that wait for one another, in all servers the same. */
+static void stir(char *data, size_t size)
+{
+    uint32_t state = 1;
+
+    for (int i = 0; i < 10000; i++)
+        state = state * 1664525 + (unsigned char)data[(size_t)i % size] + 1;
+    /* The load wants its bytes back. */
+    if (state == 0)
+        data[0] = 0;
+}
+
+static int work(struct asyncio_streamreader *reader, struct asyncio_streamwriter *writer, void *arg)
+{
+    char buffer[16 * 1024];
+    ssize_t n;
+    int r = 0;
+
+    (void)arg;
+    while (r == 0 && (n = asyncio_streamreader_read(reader, buffer, sizeof buffer)) > 0) {
+        stir(buffer, (size_t)n);
+        r = asyncio_streamwriter_write(writer, buffer, (size_t)n);
+    }
     return 0;
 }
 
@@ -154,7 +181,42 @@ static int amain(void *arg)
     return r;
 }
 
+static struct asyncio_mailbox ports[64];
+static struct asyncio_address common; /* of the first worker's server; the others learn of it by their mailboxes */
+
+static int worker_main(struct asyncio_worker *worker)
+{
+    struct asyncio_server *server;
+    void *go;
+    int r = worker->index > 0 ? asyncio_mailbox_receive(&ports[worker->index], &go) : 0;
+
+    if (r == 0)
+        r = asyncio_start_server(work, NULL, "127.0.0.1", worker->index > 0 ? asyncio_address_port(&common) : 0,
+                                 &server, .backlog = 4096, .reuse_port = true);
+    if (r == 0 && worker->index == 0)
+        r = asyncio_server_sockname(server, 0, &common);
+    if (r < 0)
+        return r;
+    if (worker->index + 1 < worker->n) {
+        r = asyncio_mailbox_send(&ports[worker->index + 1], &common);
+    } else {
+        printf("%d\n", asyncio_address_port(&common));
+        fflush(stdout);
+    }
+    return r < 0 ? r : asyncio_server_serve_forever(server);
+}
+
+static int run_workers(unsigned n)
+{
+    for (unsigned i = 0; i < n && i < 64; i++)
+        if (asyncio_mailbox_init(&ports[i], 1) < 0)
+            return -ENOMEM;
+    return n > 64 ? -EINVAL : asyncio_run_workers(n, worker_main, NULL);
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "work") == 0)
+        return run_workers((unsigned)strtoul(argv[2], NULL, 10)) < 0;
     return (argc != 2 && argc != 4 && argc != 5) || asyncio_run(amain, argv + 1) < 0;
 }

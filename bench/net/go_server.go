@@ -3,6 +3,7 @@
 //
 //	go_server echo|stream|idle|lines
 //	go_server echo CERTIFICATE KEY         the same over TLS
+//	go_server work                         a request is some work
 //	go_server file CERTIFICATE KEY FILE    a file from memory, by HTTP over TLS
 package main
 
@@ -40,6 +41,33 @@ func lines(conn net.Conn) {
 			return
 		}
 		if _, err = conn.Write(line); err != nil {
+			return
+		}
+	}
+}
+
+// As if a request took some 20 us to answer: steps that wait for one another, in all servers the same.
+func stir(data []byte) {
+	state := uint32(1)
+	for i := 0; i < 10000; i++ {
+		state = state*1664525 + uint32(data[i%len(data)]) + 1
+	}
+	// The load wants its bytes back.
+	if state == 0 {
+		data[0] = 0
+	}
+}
+
+func work(conn net.Conn) {
+	defer conn.Close()
+	buffer := make([]byte, 16*1024)
+	for {
+		n, err := conn.Read(buffer)
+		if err != nil {
+			return
+		}
+		stir(buffer[:n])
+		if _, err = conn.Write(buffer[:n]); err != nil {
 			return
 		}
 	}
@@ -102,6 +130,8 @@ func main() {
 		check(err)
 		if file != nil {
 			go sendFile(conn, file)
+		} else if words[0] == "work" {
+			go work(conn)
 		} else if size == 0 {
 			go lines(conn)
 		} else {

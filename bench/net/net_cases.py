@@ -22,6 +22,8 @@ METRIC = "server time a request"
 BYTE_METRIC = "server time a byte"
 RELATIVE_P99 = "p99, as multiple of the median"
 FAIRNESS, FLOODED = "fairness", "1,000 connections beside a flooder, 64 B"
+WORKERS = "workers", "64 connections, 64 B and some 20 us of work"
+WORKERS_METRIC = "server time a request, two workers over one"
 IDLE = 10000
 OURS = ("asyncio-epoll", "asyncio-uring")
 FLOORS = ("bare-epoll", "bare-uring")
@@ -203,11 +205,11 @@ def processors():
     return allowed[0], allowed[1 % len(allowed)]
 
 
-def with_limits(processor):
-    """What a child does before it runs its program: it stays on its processor, and may have many sockets."""
+def with_limits(*its_processors):
+    """What a child does before it runs its program: it stays on its processors, and may have many sockets."""
 
     def prepare():
-        os.sched_setaffinity(0, {processor})
+        os.sched_setaffinity(0, its_processors)
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         if most == resource.RLIM_INFINITY or most > MANY_FILES:
             most = MANY_FILES
@@ -258,12 +260,12 @@ def program_of(impl, build_dir):
 class Server:
     """A server that runs; to be used with `with`."""
 
-    def __init__(self, command, environment, processor):
+    def __init__(self, command, environment, *its_processors):
         # Not a pipe, which would fill up and stop a server that complains of clients that hang up.
         self.complaints = tempfile.TemporaryFile(mode="w+")
         self.process = subprocess.Popen([str(word) for word in command], env={**os.environ, **environment},
                                         stdout=subprocess.PIPE, stderr=self.complaints, text=True,
-                                        preexec_fn=with_limits(processor))
+                                        preexec_fn=with_limits(*its_processors))
 
     def __enter__(self):
         ready, _, _ = select.select([self.process.stdout], [], [], START_SECONDS)
@@ -282,14 +284,14 @@ class Server:
         self.complaints.close()
 
 
-def load(program, options, processor):
+def load(program, options, *its_processors):
     """Runs load.c. Returns: the figures that it prints."""
 
     def run(server, *more, seconds, counted=0.05):
         command = [program, "-p", server.port, "-s", server.process.pid, "-w", 0.1, "-t", seconds, "-y", counted,
                    *options, *more]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=LOAD_SECONDS,
-                              preexec_fn=with_limits(processor), check=False)
+                              preexec_fn=with_limits(*its_processors), check=False)
         if done.returncode:
             raise Failed(done.stderr.strip() or f"the load ended with {done.returncode}")
         return json.loads(done.stdout)
@@ -306,6 +308,37 @@ def measure(row, command, environment, program, keys, quick):
         raise Failed(f"the load did not end within {LOAD_SECONDS} seconds") from None
     except OSError as error:
         raise Failed(str(error)) from None
+
+
+def measure_workers(impl, command, environment, program, quick):
+    """Two workers, and one, on the same two processors, which the load has its share of. Go's are threads."""
+    figures = {}
+    both = processors()
+    for n, name in ((2, "two workers"), (1, "one worker")):
+        words = ["work"] if impl == "go" else ["work", n]
+        with Server([*command, *words], {**environment, "GOMAXPROCS": str(n)}, *both) as server:
+            run = load(program, ["-c", 64, "-b", 64], *both)
+            found = run(server, seconds=0.3 if quick else 0.5, counted=0)
+        if not found["requests"]:
+            raise Failed("not one request was answered")
+        figures[f"time a request on the wall, {name}"] = found["seconds"] * 1e9 / found["requests"], "ns"
+        figures[f"{METRIC}, {name}"] = found["server_ns"] / found["requests"], "ns"
+
+    def two_over_one(metric):
+        return figures[f"{metric}, two workers"][0] / figures[f"{metric}, one worker"][0], "1"
+
+    return {WORKERS_METRIC: two_over_one(METRIC),
+            "time a request on the wall, two workers over one": two_over_one("time a request on the wall"), **figures}
+
+
+def cases_of_workers(programs, absent, program, quick):
+    for impl in (*OURS, "go"):
+        if impl in absent or len(os.sched_getaffinity(0)) < 2:
+            yield Case(*WORKERS, impl, absent=absent.get(impl, "this machine has one processor"))
+            continue
+        command, environment = programs[impl]
+        yield Case(*WORKERS, impl,
+                   lambda i=impl, c=command, e=environment: measure_workers(i, c, e, program, quick), 1 if quick else 4)
 
 
 def keys_and_reason(build_dir):
@@ -339,7 +372,7 @@ def cases(build_dir, quick):
             found.append(Case(row.name, row.params, impl,
                               lambda r=row, c=command, e=environment: measure(r, c, e, load_program, keys, quick),
                               rounds))
-    return found
+    return found + list(cases_of_workers(programs, absent, load_program, quick))
 
 
 def targets():
