@@ -229,7 +229,7 @@ TEST_EPOLL(child_not_watched, "SP-09 #115: a child that cannot be watched is kil
     refusing = *real;
     refusing.submit = refuse_polls;
     loop->ops = &refusing;
-    EXPECT_INT(start_program(&one, program(ARGV("/bin/cat", "/dev/zero"))), -ENOSPC);
+    EXPECT_INT(start_program(&one, program(ARGV("/bin/sleep", "1000"))), -ENOSPC);
     EXPECT_INT(waitpid(-1, NULL, 0), -1);
     loop->ops = real;
     close_loop();
@@ -242,9 +242,9 @@ TEST_EPOLL(child_signals, "SP-05: signals reach it, also at once; when it has en
     struct one one = {0}, early = {0};
 
     open_loop();
-    EXPECT_INT(start_program(&one, program(ARGV("/bin/cat", "/dev/zero"))), 0);
+    EXPECT_INT(start_program(&one, program(ARGV("/bin/sleep", "1000"))), 0);
     one.name = "cat";
-    EXPECT_INT(start_program(&early, program(ARGV("/bin/cat", "/dev/zero"))), 0);
+    EXPECT_INT(start_program(&early, program(ARGV("/bin/sleep", "1000"))), 0);
     early.name = "early";
     if (early.child)
         EXPECT_INT(asyncio__child_send_signal(early.child, SIGKILL), 0);
@@ -282,7 +282,7 @@ TEST_EPOLL(child_signal_takes_no_status,
 TEST_EPOLL(child_group, "SP-05 #113: a signal to the group that it leads reaches its children, too")
 {
     struct one one = {0}, plain = {0};
-    struct asyncio__spawn what = SHELL("cat /dev/zero >/dev/null; exit 3");
+    struct asyncio__spawn what = SHELL("sleep 1000; exit 3");
     int out[2];
 
     open_loop();
@@ -291,14 +291,14 @@ TEST_EPOLL(child_group, "SP-05 #113: a signal to the group that it leads reaches
     what.fds[2] = out[1];
     EXPECT_INT(start_program(&one, what), 0);
     close(out[1]);
-    EXPECT_INT(start_program(&plain, program(ARGV("/bin/cat", "/dev/zero"))), 0);
+    EXPECT_INT(start_program(&plain, program(ARGV("/bin/sleep", "1000"))), 0);
     if (one.child && plain.child) {
         EXPECT_INT(asyncio__child_signal_group(plain.child, SIGTERM), -ESRCH);
         EXPECT_INT(asyncio__child_signal_group(one.child, SIGTERM), 0);
         asyncio__child_send_signal(plain.child, SIGTERM);
     }
     until_told();
-    /* The cat has it open as well. */
+    /* The shell's sleep has it open as well. */
     EXPECT_STR(all_of(out[0]), "");
     if (one.child) {
         EXPECT_INT(one.returncode, -SIGTERM);
@@ -374,7 +374,7 @@ TEST_EPOLL(child_outlives_loop,
     int pid = 0;
 
     open_loop();
-    EXPECT_INT(start_program(&one, program(ARGV("/bin/cat", "/dev/zero"))), 0);
+    EXPECT_INT(start_program(&one, program(ARGV("/bin/sleep", "1000"))), 0);
     close_loop();
     if (one.child) {
         pid = one.child->pid;
@@ -394,7 +394,7 @@ TEST_EPOLL(child_let_go_outlives_loop, "SP-09 #112: the same when its owner has 
     int pid = 0;
 
     open_loop();
-    EXPECT_INT(start_program(&one, program(ARGV("/bin/cat", "/dev/zero"))), 0);
+    EXPECT_INT(start_program(&one, program(ARGV("/bin/sleep", "1000"))), 0);
     if (one.child)
         pid = one.child->pid;
     drop(&one);
@@ -425,6 +425,22 @@ TEST_EPOLL(child_ends_with_loop, "SP-09: what has ended when the loop closes lea
     EXPECT_INT(one.told + ended.told, 0);
     drop(&one);
     drop(&ended);
+    n_left = 0;
+}
+
+TEST_EPOLL(child_killed_with_loop, "SP-09 #112: one that was killed before the loop closes leaves no zombie either")
+{
+    struct one one = {0};
+
+    open_loop();
+    EXPECT_INT(start_program(&one, program(ARGV("/bin/sleep", "1000"))), 0);
+    if (one.child)
+        EXPECT_INT(asyncio__child_send_signal(one.child, SIGKILL), 0);
+    close_loop();
+    EXPECT_INT(waitpid(-1, NULL, WNOHANG), -1);
+    if (one.child)
+        EXPECT_INT(one.child->returncode, -SIGKILL);
+    drop(&one);
     n_left = 0;
 }
 

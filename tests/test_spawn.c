@@ -317,7 +317,7 @@ static int ends[2];
 
 static bool leave_a_child(void)
 {
-    struct asyncio__spawn what = program(ARGV("/bin/sh", "-c", "echo begun; exec cat /dev/zero >/dev/null"));
+    struct asyncio__spawn what = program(ARGV("/bin/sh", "-c", "echo begun; exec sleep 1000"));
     int pid, pidfd;
 
     what.die_with_parent = true;

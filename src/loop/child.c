@@ -12,6 +12,7 @@
 
 #include "../base/log.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -25,6 +26,9 @@
 
 /* A debugger may keep a child's status for a moment. */
 #define ASK_AGAIN_NS (10 * NS_PER_MSEC)
+
+/* How long a loop that closes waits for a child that was killed, in milliseconds. */
+#define KILL_MS 100
 
 static pthread_mutex_t own_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct asyncio_link own;
@@ -288,7 +292,10 @@ int asyncio__child_send_signal(struct asyncio__child *child, int signal)
 {
     if (child->ended)
         return -ESRCH;
-    return syscall(SYS_pidfd_send_signal, child->pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+    if (syscall(SYS_pidfd_send_signal, child->pidfd, signal, NULL, 0) < 0)
+        return -errno;
+    child->killed |= signal == SIGKILL;
+    return 0;
 }
 
 int asyncio__child_signal_group(struct asyncio__child *child, int signal)
@@ -296,7 +303,20 @@ int asyncio__child_signal_group(struct asyncio__child *child, int signal)
     /* As long as nobody has taken its status its number is its own, also as a group's. */
     if (child->ended)
         return -ESRCH;
-    return kill(-child->pid, signal) < 0 ? -errno : 0;
+    if (kill(-child->pid, signal) < 0)
+        return -errno;
+    child->killed |= signal == SIGKILL;
+    return 0;
+}
+
+/* One that was killed is dead in a moment, unless the kernel holds on to it: so that no zombie stays, it is waited for,
+ * but not long. */
+static void await_killed(struct asyncio__child *child)
+{
+    struct pollfd end = {.fd = child->pidfd, .events = POLLIN};
+
+    if (child->killed && !child->ended)
+        ASYNCIO_IGNORE(poll(&end, 1, KILL_MS));
 }
 
 void asyncio__children_close(struct asyncio_loop *loop)
@@ -310,6 +330,8 @@ void asyncio__children_close(struct asyncio_loop *loop)
             child->in_backend = false;
         asyncio_timer_disarm(loop, &child->timer);
         /* After a fork it is the parent's child, not ours. */
+        if (!asyncio__loop_forked(loop))
+            await_killed(child);
         if (!child->ended && (asyncio__loop_forked(loop) || take_status(child) == 0))
             disown(child);
         child->watched = false;

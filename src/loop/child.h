@@ -54,6 +54,7 @@ struct asyncio__child {
 
     /* The rest is child.c's. */
     bool owned, watched, in_backend;
+    bool killed; /* by SIGKILL, from here */
     int pidfd;
     void (*exited)(struct asyncio__child *child, void *arg);
     void *arg;
