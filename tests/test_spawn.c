@@ -226,7 +226,6 @@ TEST_EPOLL(spawn_signals, "SP-08 #113: in the child no signal is blocked, caught
     EXPECT_INT(apart(has_default_signals), 0);
 }
 
-static volatile sig_atomic_t strange_calls;
 static int this_process;
 static volatile int *shared_flag;
 
