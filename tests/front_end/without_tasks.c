@@ -123,7 +123,7 @@ static void received(struct asyncio_protocol *protocol, const void *data, size_t
 {
     struct end *end = (struct end *)protocol;
 
-    if (end->n_received + size > 4 || memcmp(data, "word" + end->n_received, size) != 0)
+    if (end->n_received + size > 4 || memcmp(data, &"word"[end->n_received], size) != 0)
         note("wrong");
     end->n_received += size;
     if (end->n_received == 4) {
