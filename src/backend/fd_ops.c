@@ -21,14 +21,14 @@ static int64_t send_fds(const struct asyncio_op_fds *fds, int socket)
         .msg_iov = &vector,
         .msg_iovlen = 1,
         .msg_control = control.bytes,
-        .msg_controllen = CMSG_SPACE(fds->n * sizeof(int)),
+        .msg_controllen = (socklen_t)CMSG_SPACE(fds->n * sizeof(int)),
     };
     struct cmsghdr *part = CMSG_FIRSTHDR(&message);
     ssize_t result;
 
     part->cmsg_level = SOL_SOCKET;
     part->cmsg_type = SCM_RIGHTS;
-    part->cmsg_len = CMSG_LEN(fds->n * sizeof(int));
+    part->cmsg_len = (socklen_t)CMSG_LEN(fds->n * sizeof(int));
     memcpy(CMSG_DATA(part), fds->fds, fds->n * sizeof(int));
     do
         result = sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
